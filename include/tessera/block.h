@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * The block device: spec/block.md. Pooled mode: the front-end grants, per queue and session, a ring run, a seal run and a data
+ * run once; requests name places in them. Data and seal pages only ever hold ciphertext, seals and zeros.
+ */
+#ifndef TESSERA_BLOCK_H
+#define TESSERA_BLOCK_H
+
+#include <tessera/ring.h>
+#include <tessera/seal.h>
+#include <tessera/token.h>
+
+#define TSR_BLK_MAGIC      0x4b4c4254u /* "TBLK" */
+#define TSR_BLK_VERSION    1u
+#define TSR_BLK_MAX_QUEUES 16u
+#define TSR_BLK_MAX_BLOCKS 32u /* blocks of one request: 128 KiB */
+
+enum tsr_blk_op {
+	TSR_BLK_READ = 1,         /* blocks: data to the pool (not for ZERO seals), seals to the seal slot */
+	TSR_BLK_WRITE = 2,        /* blocks: data from the pool, seals from the seal slot */
+	TSR_BLK_FLUSH = 3,        /* everything completed before this was submitted becomes durable */
+	TSR_BLK_WRITE_ZEROES = 4, /* blocks: ZERO seals from the seal slot, no data */
+	TSR_BLK_HEADER_READ = 5,  /* block = header slot: TSR_HEADER_SIZE bytes to the pool */
+	TSR_BLK_HEADER_WRITE = 6, /* block = header slot: from the pool; durable when completed */
+};
+
+#define TSR_BLK_FUA (1u << 0) /* WRITE, WRITE_ZEROES: durable when completed */
+
+/* A submission. The id is also the number of its seal slot: TSR_BLK_MAX_BLOCKS seals at id * TSR_BLK_SEAL_SLOT in the seal run. */
+struct tsr_blk_request {
+	uint16_t id;        /* < depth, not in use by another request in flight */
+	uint8_t op;         /* enum tsr_blk_op */
+	uint8_t flags;      /* TSR_BLK_FUA */
+	uint32_t count;     /* blocks, 1..TSR_BLK_MAX_BLOCKS; 0 for FLUSH; TSR_HEADER_BLOCKS for HEADER_* */
+	uint64_t block;     /* first block, or header slot; 0 for FLUSH */
+	uint32_t data_page; /* first page of count consecutive ones in the data run; 0 where no data is moved */
+	uint32_t reserved0; /* 0 */
+	uint64_t reserved1[5]; /* 0 */
+};
+TSR_ASSERT_SIZE(struct tsr_blk_request, 64);
+
+#define TSR_BLK_SEAL_SLOT 1024u /* bytes */
+TSR_ASSERT_SIZE(struct tsr_seal[TSR_BLK_MAX_BLOCKS], TSR_BLK_SEAL_SLOT);
+#define TSR_BLK_SEAL_PAGES(depth) ((depth) * TSR_BLK_SEAL_SLOT / TSR_PAGE_SIZE)
+
+enum tsr_blk_status {
+	TSR_BLK_OK = 0,
+	TSR_BLK_E_IO = 1,       /* the medium failed; a write's blocks hold the old or the new pair */
+	TSR_BLK_E_INVALID = 2,  /* the request broke the rules of this file */
+	TSR_BLK_E_RANGE = 3,    /* beyond the capacity */
+	TSR_BLK_E_NOSPACE = 4,  /* the medium is full; the old pairs are kept */
+	TSR_BLK_E_READONLY = 5,
+	TSR_BLK_E_UNSUPPORTED = 6,
+};
+
+struct tsr_blk_completion {
+	uint16_t id;
+	uint8_t status;    /* enum tsr_blk_status */
+	uint8_t reserved0; /* 0 */
+	uint32_t reserved1; /* 0 */
+	uint64_t reserved2; /* 0 */
+};
+TSR_ASSERT_SIZE(struct tsr_blk_completion, 16);
+
+struct tsr_blk_queue {
+	struct tsr_token ring; /* TSR_RING_PAGES(depth), both directions */
+	struct tsr_token seal; /* TSR_BLK_SEAL_PAGES(depth), both directions */
+	struct tsr_token data; /* data_pages, both directions */
+	uint32_t event;        /* guest event the backend raises for completions */
+	uint32_t reserved[3];  /* 0 */
+};
+TSR_ASSERT_SIZE(struct tsr_blk_queue, 64);
+
+enum tsr_blk_backend_state {
+	TSR_BLK_BACKEND_NONE = 0,  /* not answered yet */
+	TSR_BLK_BACKEND_READY = 1, /* the fields below are valid; queues are served */
+	TSR_BLK_BACKEND_FAILED = 2, /* error says why; the session is over */
+};
+
+/* The control page, granted in both directions and named by TSR_CALL_CONNECT. */
+struct tsr_blk_control {
+	/* front-end writes before CONNECT, constant afterwards */
+	uint32_t magic;      /* TSR_BLK_MAGIC */
+	uint32_t version;    /* TSR_BLK_VERSION */
+	uint32_t session;    /* as in the tokens and CONNECT */
+	uint32_t queues;     /* 1..TSR_BLK_MAX_QUEUES */
+	uint32_t depth;      /* entries of each ring, a power of two, 2..TSR_RING_MAX_DEPTH */
+	uint32_t data_pages; /* pages of each data run, TSR_HEADER_BLOCKS..TSR_TOKEN_MAX_PAGES */
+	uint32_t event;      /* guest event the backend raises when the part below has changed */
+	uint32_t features;   /* 0 in version 1 */
+	uint32_t reserved0[8]; /* 0 */
+	struct tsr_blk_queue queue[TSR_BLK_MAX_QUEUES];
+	/* backend writes, state last */
+	uint8_t pad[2048 - 64 - TSR_BLK_MAX_QUEUES * 64];
+	uint32_t state;      /* enum tsr_blk_backend_state */
+	uint32_t error;      /* enum tsr_blk_status when FAILED */
+	uint64_t blocks;     /* capacity in 4 KiB blocks */
+	uint32_t backend_features; /* 0 in version 1 */
+	uint32_t read_only;  /* 0 or 1 */
+	uint8_t reserved1[2048 - 24]; /* 0 */
+};
+TSR_ASSERT_SIZE(struct tsr_blk_control, 4096);
+
+#endif

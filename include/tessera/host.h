@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * /dev/tessera, the host module's user-space interface (Linux): spec/host.md. Not part of the ABI between host and guest; another
+ * host may have another. All calls return 0 or more, or -1 with errno; errno of a refused hypercall is that of TSR_ERRORS.
+ */
+#ifndef TESSERA_HOST_H
+#define TESSERA_HOST_H
+
+#include <linux/ioctl.h>
+#include <tessera/hypercall.h>
+
+#define TSR_HOST_DEVICE "/dev/tessera"
+#define TSR_NAME_SIZE   32u
+
+struct tsr_ioc_create {
+	char name[TSR_NAME_SIZE]; /* unique among live guests, terminated; for people only */
+	struct tsr_guest_create config;
+	uint32_t guest; /* out: id */
+	uint32_t reserved;
+};
+
+struct tsr_ioc_load {
+	uint32_t guest;
+	uint32_t reserved;
+	uint64_t gpa;  /* page-aligned, ascending over calls */
+	uint64_t addr; /* user address */
+	uint64_t len;  /* bytes; the last page is padded with zeros */
+};
+
+struct tsr_ioc_launch {
+	uint32_t guest;
+	uint32_t reserved;
+	struct tsr_guest_launch launch;
+};
+
+struct tsr_ioc_guest {
+	uint32_t guest; /* LIST: in: start from this id, out: the guest found */
+	uint32_t reserved;
+	char name[TSR_NAME_SIZE];
+	struct tsr_guest_info info;
+};
+
+struct tsr_ioc_console_input {
+	uint32_t guest;
+	struct tsr_console_input input;
+};
+
+struct tsr_ioc_attach {
+	uint32_t guest;
+	uint32_t device;
+};
+
+#define TSR_IOC_MAGIC 0xB5
+#define TSR_IOC_INFO          _IOR(TSR_IOC_MAGIC, 0, struct tsr_info)
+#define TSR_IOC_CREATE        _IOWR(TSR_IOC_MAGIC, 1, struct tsr_ioc_create) /* allocates and donates the memory */
+#define TSR_IOC_LOAD          _IOW(TSR_IOC_MAGIC, 2, struct tsr_ioc_load)
+#define TSR_IOC_LAUNCH        _IOWR(TSR_IOC_MAGIC, 3, struct tsr_ioc_launch) /* starts its virtual CPU threads */
+#define TSR_IOC_STOP          _IOW(TSR_IOC_MAGIC, 4, uint32_t)
+#define TSR_IOC_DESTROY       _IOW(TSR_IOC_MAGIC, 5, uint32_t) /* stops if need be; returns when all memory is back */
+#define TSR_IOC_LIST          _IOWR(TSR_IOC_MAGIC, 6, struct tsr_ioc_guest) /* ENOENT after the last */
+#define TSR_IOC_CONSOLE       _IOW(TSR_IOC_MAGIC, 7, uint32_t) /* returns a descriptor: read and poll; a 64 KiB history first; EOF when ended */
+#define TSR_IOC_CONSOLE_INPUT _IOW(TSR_IOC_MAGIC, 8, struct tsr_ioc_console_input) /* returns bytes taken */
+#define TSR_IOC_TOKENS        _IOWR(TSR_IOC_MAGIC, 9, struct tsr_ioc_tokens)
+#define TSR_IOC_ATTACH        _IOW(TSR_IOC_MAGIC, 10, struct tsr_ioc_attach) /* returns a backend descriptor; EBUSY while another lives */
+
+struct tsr_ioc_tokens {
+	uint32_t start; /* in: first slot; out: next, 0 at the end */
+	uint32_t reserved;
+	struct tsr_token_list list;
+};
+
+/*
+ * A backend descriptor serves one device of one guest. read(2) gives struct tsr_backend_event, one at a time; poll(2) works.
+ * When its last reference goes, all it mapped is unmapped, the guest is told that the backend is away, windows are unpinned.
+ */
+enum tsr_backend_event_type {
+	TSR_BACKEND_CONNECT = 1, /* a session begins: earlier sessions' tokens are gone or going */
+	TSR_BACKEND_ENDED = 2,   /* the guest has ended */
+};
+
+struct tsr_backend_event {
+	uint32_t type;    /* enum tsr_backend_event_type */
+	uint32_t session;
+	struct tsr_token token;
+};
+
+/* Pins own memory as a window: addr and len page-aligned, best a sealed 2 MiB hugetlb memfd. Returns a window number. */
+struct tsr_ioc_window {
+	uint64_t addr;
+	uint64_t len;
+};
+
+/* Maps a token's pages over window pages; also the 80-byte payload's start of TSR_CMD_MAP (SQE128). */
+struct tsr_ioc_map {
+	struct tsr_token token;
+	uint64_t offset;  /* bytes from the window's start, page-aligned; the run must not cross physically discontiguous pages */
+	uint32_t window;
+	uint32_t pages;
+	uint32_t session;
+	uint32_t dir;
+};
+
+struct tsr_ioc_doorbell {
+	uint32_t queue;
+	int32_t eventfd; /* signalled when the guest rings the queue; -1 unbinds */
+};
+
+#define TSR_IOC_WINDOW   _IOW(TSR_IOC_MAGIC, 32, struct tsr_ioc_window)
+#define TSR_IOC_MAP      _IOW(TSR_IOC_MAGIC, 33, struct tsr_ioc_map)
+#define TSR_IOC_UNMAP    _IOW(TSR_IOC_MAGIC, 34, struct tsr_token)
+#define TSR_IOC_DOORBELL _IOW(TSR_IOC_MAGIC, 35, struct tsr_ioc_doorbell)
+#define TSR_IOC_RAISE    _IOW(TSR_IOC_MAGIC, 36, uint32_t) /* raise this guest event */
+
+/* io_uring commands (IORING_OP_URING_CMD) on a backend descriptor; the payload is the ioctl's structure. */
+#define TSR_CMD_RAISE TSR_IOC_RAISE /* fits a normal SQE */
+#define TSR_CMD_MAP   TSR_IOC_MAP   /* needs SQE128 */
+#define TSR_CMD_UNMAP TSR_IOC_UNMAP
+
+#endif
