@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+#
+# Tessera's build. Everything is made under build/: build/deps is what comes from Debian, build/$(VARIANT) is ours.
+# `make help` lists the targets. The parts' rules are in mk/, one file each; mk/README.md says how a part joins in.
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+.PHONY: help
+help:
+	@echo 'make run           the narrated demonstration: a guest keeps its files on a disk that its host cannot read'
+	@echo 'make shell         the same machine, with an interactive prompt on the host'
+	@echo 'make test          install what is needed, build, unit tests and system tests'
+	@echo 'make lint          strict builds, static checks, licence and spec checks'
+	@echo
+	@echo 'make deps          install the Debian packages (root) and fetch kernel and libsodium into build/deps'
+	@echo 'make all           build everything: hv, modules, host, images'
+	@echo 'make hv            the hypervisor                  make modules   the Linux modules of guest and host'
+	@echo 'make host          tesserad and the tessera command'
+	@echo 'make unit [T=name] unit tests, or one of them      make fuzz [FUZZ_TIME=60] [T=name]'
+	@echo 'make bare          boot the stock kernel on the emulated machine, without the hypervisor'
+	@echo 'make clean         delete what was built           make distclean also what was fetched'
+	@echo
+	@echo 'VARIANT=default|release|noprotect|noack|noseal|badleaf picks what is built, into build/VARIANT (now: $(VARIANT))'
+
+include mk/config.mk
+include mk/parts.mk
+include mk/images.mk
+include mk/tests.mk
+include mk/lint.mk

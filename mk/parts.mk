@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+# The parts: hypervisor, Linux modules, the host's programs, tiny test guests. A part that is not there is left out; one
+# that is there must build.
+
+.PHONY: all hv modules drivers host guests
+all: hv modules host guests images
+
+# --- the hypervisor
+ifneq ($(wildcard hv/Makefile),)
+HV := $(B)/hv/tessera.elf32
+endif
+hv: $(HV)
+$(B)/hv/tessera.elf32: FORCE | $(DEPS)/.done
+	@$(MAKE) -f hv/Makefile O=$(B)/hv SODIUM=$(DEPS)/libsodium TSR_DEFS='$(TSR_DEFS)' VARIANT=$(VARIANT)
+
+# --- tiny test guests, and what else tests/guests builds
+ifneq ($(wildcard tests/guests/Makefile),)
+GUESTS := $(B)/guests/.built
+endif
+guests: $(GUESTS)
+$(B)/guests/.built: FORCE | $(DEPS)/.done
+	@$(MAKE) -f tests/guests/Makefile O=$(B)/guests TSR_DEFS='$(TSR_DEFS)' VARIANT=$(VARIANT)
+	@find $(B)/guests -name '*.bin' -o -name '*.elf' | sort | xargs cat /dev/null | cksum >$@.new; $(call replace-if-changed,$@.new,$@)
+
+# --- Linux modules
+# kbuild leaves its objects beside the sources, so the sources are staged as links under build/.
+MODULES_guest := $(wildcard guest-drivers/Kbuild)
+MODULES_host  := $(wildcard host-backend/module/Kbuild)
+MODULES_test  := $(wildcard tests/system/modules/Kbuild)
+MODULE_KINDS  := $(foreach k,guest host test,$(if $(MODULES_$(k)),$(k)))
+MODULES := $(MODULE_KINDS:%=$(B)/modules/%/.built)
+
+# -Wextra less what the kernel's own headers do not stand.
+KCFLAGS := -Wextra -Werror -Wmissing-prototypes -Wshadow -Wvla \
+	-Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -Wno-type-limits
+
+modules: $(MODULES)
+drivers: $(filter %/guest/.built,$(MODULES))
+
+$(B)/modules/%/.built: FORCE | $(DEPS)/.done
+	@scripts/stage-module.sh $(dir $(MODULES_$*)) $(@D)
+	@$(MAKE) -s -C $(DEPS)/kernel-headers M=$(CURDIR)/$(@D) \
+		TSR_ROOT=$(CURDIR) TSR_DEFS='$(TSR_DEFS)' KCFLAGS='$(KCFLAGS)' modules \
+		>$(@D)/build.log 2>&1 || { cat $(@D)/build.log; exit 1; }
+	@cat $(@D)/*.ko | cksum >$@.new; $(call replace-if-changed,$@.new,$@)
+
+# --- the host's programs: static, so that they run in an initramfs as they are
+HOST_CFLAGS := $(USER_CFLAGS) -O2 $(TSR_DEFS)
+PROTO_SRCS  := $(wildcard proto/*.c)
+IMAGE_SRCS  := $(wildcard host-backend/image/*.c)
+DAEMON_SRCS := $(wildcard host-backend/daemon/*.c)
+CLI_SRCS    := $(wildcard host-backend/cli/*.c)
+HOST := $(if $(DAEMON_SRCS),$(B)/host/tesserad) $(if $(CLI_SRCS),$(B)/host/tessera)
+
+host: $(HOST)
+host-objs = $(patsubst %.c,$(B)/host/%.o,$(1) $(IMAGE_SRCS) $(PROTO_SRCS))
+$(B)/host/%.o: %.c | $(DEPS)/.done
+	@mkdir -p $(@D)
+	@echo '  CC      $<'
+	@gcc $(HOST_CFLAGS) -MMD -MP -c -o $@ $<
+$(B)/host/tesserad: $(call host-objs,$(DAEMON_SRCS))
+	@echo '  LD      $@'
+	@gcc -static -o $@ $^ -luring -lsodium -lpthread
+$(B)/host/tessera: $(call host-objs,$(CLI_SRCS))
+	@echo '  LD      $@'
+	@gcc -static -o $@ $^ -lsodium -lpthread
+-include $(patsubst %.o,%.d,$(call host-objs,$(DAEMON_SRCS) $(CLI_SRCS)))

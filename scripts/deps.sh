@@ -1,0 +1,190 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+# Get everything the build needs: Debian packages for this machine (the only step that takes root), and Debian's stock
+# kernel, its headers and libsodium's source, which are unpacked under build/deps and installed nowhere.
+#
+# shellcheck disable=SC2016,SC2086	# apt's and make's $(...) stay as they are, and package lists are split on purpose
+#
+# The second part uses an apt state of its own in build/deps/apt, made from the Debian entries of this machine's sources,
+# so that neither /etc/apt nor the machine's package lists are touched. Runs with nothing but apt and a POSIX shell.
+#
+#	scripts/deps.sh [all|packages|fetch]
+set -eu
+
+cd "$(dirname "$0")/.."
+DEPS=$PWD/build/deps
+APT=$DEPS/apt
+KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
+
+say() { printf 'deps: %s\n' "$*"; }
+die()
+{
+	printf 'deps: error: %s\n' "$1" >&2
+	shift
+	for line; do printf 'deps:        %s\n' "$line" >&2; done
+	exit 1
+}
+
+wanted() { sed -e 's/#.*//' -e '/^[[:space:]]*$/d' mk/packages.txt; }
+
+missing()
+{
+	for p in $(wanted); do
+		[ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || echo "$p"
+	done
+}
+
+packages()
+{
+	need=$(missing)
+	[ -n "$need" ] || return 0
+	sudo=
+	if [ "$(id -u)" != 0 ]; then
+		command -v sudo >/dev/null || die "these Debian packages are missing, and installing them takes root:" \
+			"$(echo "$need" | tr '\n' ' ')" "Run 'scripts/deps.sh packages' once as root, then 'make deps' again."
+		sudo=sudo
+	fi
+	say "installing $(echo "$need" | wc -l) Debian packages: $(echo "$need" | tr '\n' ' ')"
+	log=$PWD/build/logs/deps-packages.log
+	mkdir -p build/logs
+	: >"$log"
+	# A machine's package lists may be empty or old, so they are refreshed before the only try.
+	{ $sudo apt-get -q update && $sudo env DEBIAN_FRONTEND=noninteractive \
+		apt-get -q install -y --no-install-recommends $need; } >>"$log" 2>&1 </dev/null &
+	wait_for_job $! "$log" || {
+		tail -n 15 "$log" >&2
+		die "apt-get could not install the packages (its last lines are above, all of them in $log)." \
+			"Check the network and /etc/apt's sources, then run 'make deps' again."
+	}
+	need=$(missing)
+	[ -z "$need" ] || die "apt-get ended well, but these are still not installed: $need"
+}
+
+# Show a line every ten seconds while job $1 runs, so that a long download does not look like a hang.
+wait_for_job()
+{
+	t=0
+	while kill -0 "$1" 2>/dev/null; do
+		sleep 1
+		t=$((t + 1))
+		[ $((t % 10)) != 0 ] || say "  ${t}s: $(tail -n 1 "$2" | cut -c1-100)"
+	done
+	wait "$1"
+}
+
+apt_private()
+{
+	tool=$1
+	shift
+	"$tool" -q -o Dir::State="$APT/state" -o Dir::State::status=/var/lib/dpkg/status -o Dir::Cache="$APT/cache" \
+		-o Dir::Etc::sourcelist="$APT/sources.list" -o Dir::Etc::sourceparts=- -o APT::Sandbox::User=root \
+		-o Acquire::Languages=none -o Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false \
+		-o Debug::NoLocking=true "$@"
+}
+
+# This machine's own Debian entries, as deb and deb-src lines. apt itself parses its sources, whichever of its two formats
+# they are in; other vendors' entries are left out by their Origin.
+private_sources()
+{
+	# The private state needs a keyring of Debian's own, or apt falls back to the machine's trusted keys.
+	opt=
+	[ ! -e "$KEYRING" ] || opt="[signed-by=$KEYRING] "
+	list=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' \
+		'Identifier: Packages' 'Origin: Debian' 'Component: main' | sort -u -k 2)
+	[ -n "$list" ] || die "apt has no package lists of Debian's on this machine." \
+		"Run 'apt-get update' as root, see that /etc/apt has Debian's main component, then 'make deps' again."
+	echo "$list" | while read -r uri release component; do
+		echo "deb $opt$uri $release $component"
+		echo "deb-src $opt$uri $release $component"
+	done
+}
+
+# The packages that linux-image-amd64 and its headers stand for today: image, headers (two), kbuild.
+kernel_packages()
+{
+	image=$(apt_private apt-cache show --no-all-versions linux-image-amd64 |
+		sed -n 's/^Depends:.*\(linux-image-[^ ,]*\).*/\1/p' | head -n 1)
+	[ -n "$image" ] || die "Debian's package linux-image-amd64 does not name a kernel image."
+	headers=linux-headers-${image#linux-image-}
+	deps=$(apt_private apt-cache show --no-all-versions "$headers" | sed -n 's/^Depends: //p' | tr ',' '\n' |
+		sed -n 's/^ *\(linux-headers-[^ ]*\|linux-kbuild-[^ ]*\).*/\1/p')
+	[ -n "$deps" ] || die "the package lists have $image, but not its headers $headers."
+	echo "$image" "$headers" $deps
+}
+
+# Of equal versions apt takes the first entry's, and some mirrors of the security archive carry no sources: so the plain
+# release comes first in our list, and is asked for by name should a newer version be announced but not be there.
+fetch_sodium()
+{
+	apt_private apt-get source --download-only libsodium ||
+		apt_private apt-get source --download-only "libsodium/$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)"
+}
+
+step()
+{
+	what=$1
+	log=$DEPS/fetch.log
+	shift
+	say "$what"
+	: >"$log"
+	(cd "$APT/archives" && "$@") >>"$log" 2>&1 </dev/null &
+	wait_for_job $! "$log" || {
+		tail -n 15 "$log" >&2
+		die "that failed (the last lines are above, all of them in $log)." \
+			"Check the network, then run 'make deps' again; what is here already is kept."
+	}
+}
+
+fetch()
+{
+	# Everything that decides the result: the recipe itself and Debian's release.
+	want=$( (cat scripts/deps.sh; cat /etc/debian_version) | cksum)
+	[ ! -e "$DEPS/.done" ] || [ "$(cat "$DEPS/.done")" != "$want" ] || return 0
+	rm -f "$DEPS/.done"
+	mkdir -p "$APT/state/lists/partial" "$APT/cache/archives/partial" "$APT/archives"
+	private_sources >"$APT/sources.list.new"
+	mv "$APT/sources.list.new" "$APT/sources.list"
+	step "reading Debian's package lists (private copy)" apt_private apt-get update
+	pkgs=$(kernel_packages)
+	abi=${pkgs%% *}
+	abi=${abi#linux-image-}
+	# apt-get download skips what is there already with the right size and checksum.
+	step "fetching the stock kernel $abi, its headers and build tools (about 85 MB)" apt_private apt-get download $pkgs
+	step "fetching libsodium's source" fetch_sodium
+	unpack "$abi" $pkgs
+	echo "$want" >"$DEPS/.done"
+	say "ready: kernel $abi, libsodium $(basename "$(readlink "$DEPS/libsodium")")"
+}
+
+unpack()
+{
+	abi=$1
+	shift
+	say "unpacking"
+	rm -rf "$DEPS/root" "$DEPS"/libsodium* "$DEPS/kernel-headers" "$DEPS/modules" "$DEPS/vmlinuz"
+	mkdir -p "$DEPS/root"
+	for p; do
+		# The newest, should an older version be there from an earlier run.
+		deb=$(find "$APT/archives" -name "${p}_*.deb" | sort -V | tail -n 1)
+		dpkg-deb -x "$deb" "$DEPS/root" || die "cannot unpack $deb." "Delete it and run 'make deps' again."
+	done
+	dsc=$(find "$APT/archives" -name 'libsodium_*.dsc' | sort -V | tail -n 1)
+	(cd "$DEPS" && dpkg-source -q --no-check -x "$dsc" libsodium-source) >/dev/null ||
+		die "cannot unpack $dsc." "Delete libsodium* in $APT/archives and run 'make deps' again."
+	rm -f "$DEPS"/libsodium_*
+	# The headers' makefile names its common half by its installed place; here it lies beside it.
+	sed -i 's|/usr/src/|$(dir $(lastword $(MAKEFILE_LIST)))../|' "$DEPS/root/usr/src/linux-headers-$abi/Makefile"
+	depmod -b "$DEPS/root" "$abi"
+	ln -s "root/usr/src/linux-headers-$abi" "$DEPS/kernel-headers"
+	ln -s "root/lib/modules/$abi" "$DEPS/modules"
+	ln -s "root/boot/vmlinuz-$abi" "$DEPS/vmlinuz"
+	ln -s libsodium-source "$DEPS/libsodium"
+	echo "$abi" >"$DEPS/abi"
+}
+
+case ${1:-all} in
+all) packages; fetch ;;
+packages) packages ;;
+fetch) fetch ;;
+*) die "unknown part '$1': all, packages or fetch" ;;
+esac
