@@ -41,7 +41,7 @@ TSR_ASSERT_SIZE(struct tsr_blk_request, 64);
 
 #define TSR_BLK_SEAL_SLOT 1024u /* bytes */
 TSR_ASSERT_SIZE(struct tsr_seal[TSR_BLK_MAX_BLOCKS], TSR_BLK_SEAL_SLOT);
-#define TSR_BLK_SEAL_PAGES(depth) ((depth) * TSR_BLK_SEAL_SLOT / TSR_PAGE_SIZE)
+#define TSR_BLK_SEAL_PAGES(depth) (((depth) * TSR_BLK_SEAL_SLOT + TSR_PAGE_SIZE - 1) / TSR_PAGE_SIZE)
 
 enum tsr_blk_status {
 	TSR_BLK_OK = 0,

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* Checks of block requests and completions, on private copies only: spec/block.md. */
+#ifndef PROTO_REQUEST_H
+#define PROTO_REQUEST_H
+
+#include <tessera/block.h>
+#include "proto/port.h"
+
+struct tsr_blk_limits {
+	uint32_t depth;      /* valid: tsr_ring_depth_valid */
+	uint32_t data_pages; /* of the queue's data run */
+	uint64_t blocks;     /* capacity */
+	bool read_only;
+};
+
+/* An id out of range cannot even be answered: the session is broken. */
+bool tsr_blk_request_id_valid(const struct tsr_blk_request *request, uint32_t depth);
+
+/* TSR_BLK_OK, or the status to complete the request with, without doing anything. */
+enum tsr_blk_status tsr_blk_request_check(const struct tsr_blk_request *request, const struct tsr_blk_limits *limits);
+
+/* Whether a seal's flags suit the request that brings it: 0 for WRITE, TSR_SEAL_ZERO for WRITE_ZEROES. Copied seal. */
+bool tsr_blk_seal_suits(const struct tsr_blk_request *request, const struct tsr_seal *seal);
+
+/* Pages that the request moves to or from the data run. Only for a checked request. */
+uint32_t tsr_blk_request_pages(const struct tsr_blk_request *request);
+
+/* Front-end: false if the completion breaks the rules. Whether the id is in flight is for the caller to check. */
+bool tsr_blk_completion_check(const struct tsr_blk_completion *completion, uint32_t depth);
+
+#endif
