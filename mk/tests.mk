@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+# Unit tests (cmocka), fuzzers (libFuzzer), and the run of everything. A test names what it is built from in comments:
+#	/* sources: hv/core/*.c tests/unit/fake_arch.c */	/* libs: -lsodium */	/* flags: -DX=1 */
+
+.PHONY: unit unit-build fuzz fuzz-build test system images-test
+comment = $(shell sed -n 's|^/\* $(2): \(.*\) \*/$$|\1|p' $(1))
+tests-in = $(patsubst tests/$(1)/%.c,%,$(shell grep -ls '^/\* sources: ' tests/$(1)/*.c))
+# The sources a test names, without the word "none" and without repeats.
+sources-of = $(sort $(wildcard $(filter-out none,$(call comment,$(1),sources))))
+
+# $(call program,kind,name,sources,flags,libs): objects are shared among a kind's tests unless one has flags of its own.
+define program
+$(1)-objs-$(2) := $$(patsubst %.c,$$(B)/$(1)/obj$(if $(4),-$(2))/%.o,$(3))
+$$(B)/$(1)/$(2): $$($(1)-objs-$(2))
+	@echo '  LD      $$@'
+	@$$($(1)_CC) $$($(1)_LDFLAGS) -o $$@ $$^ $(5) $$($(1)_LIBS)
+$(if $(4),$$(B)/$(1)/obj-$(2)/%.o: private EXTRA := $(4)
+$$(B)/$(1)/obj-$(2)/%.o: %.c | $$(DEPS)/.done
+	$$(compile-$(1)))
+-include $$($(1)-objs-$(2):.o=.d)
+endef
+
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+TEST_CFLAGS := $(USER_CFLAGS) -O1 -I hv -I tests/unit -DTSR_ORACLE=1 $(SANITIZE)
+
+# --- unit tests
+unit_CC := gcc
+unit_LDFLAGS := $(SANITIZE)
+unit_LIBS := -lcmocka
+define compile-unit
+	@mkdir -p $(@D)
+	@echo '  CC      $< (sanitized)'
+	@gcc $(TEST_CFLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
+endef
+$(B)/unit/obj/%.o: %.c | $(DEPS)/.done
+	$(compile-unit)
+
+UNIT_ALL := $(call tests-in,unit)
+UNIT := $(if $(T),$(filter $(T),$(UNIT_ALL)),$(UNIT_ALL))
+$(foreach t,$(UNIT_ALL),$(eval $(call program,unit,$(t),tests/unit/$(t).c \
+	$(call sources-of,tests/unit/$(t).c),$(call comment,tests/unit/$(t).c,flags),$(call comment,tests/unit/$(t).c,libs))))
+
+unit-build: $(UNIT:%=$(B)/unit/%)
+unit: unit-build
+	@tests/run --variant $(VARIANT) unit $(if $(T),--only '$(T)')
+
+# --- fuzzers
+fuzz_CC := clang
+fuzz_LDFLAGS := -fsanitize=fuzzer,address,undefined
+define compile-fuzz
+	@mkdir -p $(@D)
+	@echo '  CC      $< (fuzzed)'
+	@clang $(TEST_CFLAGS) -fsanitize=fuzzer-no-link $(EXTRA) -MMD -MP -c -o $@ $<
+endef
+$(B)/fuzz/obj/%.o: %.c | $(DEPS)/.done
+	$(compile-fuzz)
+
+FUZZ_TIME ?= 20
+FUZZ_ALL := $(call tests-in,fuzz)
+FUZZ := $(if $(T),$(filter $(T),$(FUZZ_ALL)),$(FUZZ_ALL))
+$(foreach t,$(FUZZ_ALL),$(eval $(call program,fuzz,$(t),tests/fuzz/$(t).c \
+	$(call sources-of,tests/fuzz/$(t).c),$(call comment,tests/fuzz/$(t).c,flags),$(call comment,tests/fuzz/$(t).c,libs))))
+
+fuzz-build: $(FUZZ:%=$(B)/fuzz/%)
+fuzz: fuzz-build
+	@tests/run --variant $(VARIANT) fuzz --fuzz-time $(FUZZ_TIME) $(if $(T),--only '$(T)')
+
+# --- everything. Negative controls boot the variants, so those are built as well.
+SYSTEM_VARIANTS := $(shell sed -n 's/^VARIANTS = //p' tests/system/variants.py 2>/dev/null | tr -d '[](),"')
+images-test: all
+	@for v in $(SYSTEM_VARIANTS); do $(MAKE) VARIANT=$$v all || exit 1; done
+system: images-test
+	@tests/run --variant $(VARIANT) system $(if $(T),--only '$(T)')
+test: deps images-test unit-build fuzz-build
+	@tests/run --variant $(VARIANT) unit fuzz system
