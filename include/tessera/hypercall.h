@@ -45,6 +45,8 @@ enum tsr_feature { TSR_FEATURES(TSR_FEATURE_ENUM) };
 #define TSR_MAX_VCPUS   16u  /* of one guest, and CPUs of the machine */
 #define TSR_MAX_DEVICES 8u   /* of one guest */
 #define TSR_MAX_EVENTS  256u /* of one guest */
+/* The event that the hypervisor itself raises when BACKEND_STATE has changed this device's backend. */
+#define TSR_EVENT_BACKEND(device) (TSR_MAX_EVENTS - 1u - (device))
 #define TSR_MAX_TOKENS  16384u /* of the machine */
 #define TSR_LABEL_SIZE  32u  /* bytes, zero-padded, need not be terminated */
 #define TSR_KEY_SIZE    32u
