@@ -15,6 +15,7 @@
 struct tsr_ioc_create {
 	char name[TSR_NAME_SIZE]; /* unique among live guests, terminated; for people only */
 	struct tsr_guest_create config;
+	uint32_t eip, esi; /* entry state meant for LAUNCH; only kept, for TSR_IOC_CONFIG to return */
 	uint32_t guest; /* out: id */
 	uint32_t reserved;
 };
@@ -40,6 +41,16 @@ struct tsr_ioc_guest {
 	struct tsr_guest_info info;
 };
 
+/* What the host itself noted about a guest. */
+struct tsr_ioc_config {
+	uint32_t guest; /* in */
+	uint32_t reserved;
+	char name[TSR_NAME_SIZE];
+	uint32_t eip, esi;
+	int32_t backend[TSR_MAX_DEVICES]; /* process that attached to the device, 0 = no backend */
+	struct tsr_guest_create config;
+};
+
 struct tsr_ioc_console_input {
 	uint32_t guest;
 	struct tsr_console_input input;
@@ -62,6 +73,7 @@ struct tsr_ioc_attach {
 #define TSR_IOC_CONSOLE_INPUT _IOW(TSR_IOC_MAGIC, 8, struct tsr_ioc_console_input) /* returns bytes taken */
 #define TSR_IOC_TOKENS        _IOWR(TSR_IOC_MAGIC, 9, struct tsr_ioc_tokens)
 #define TSR_IOC_ATTACH        _IOW(TSR_IOC_MAGIC, 10, struct tsr_ioc_attach) /* returns a backend descriptor; EBUSY while another lives */
+#define TSR_IOC_CONFIG        _IOWR(TSR_IOC_MAGIC, 11, struct tsr_ioc_config)
 
 struct tsr_ioc_tokens {
 	uint32_t start; /* in: first slot; out: next, 0 at the end */
