@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+# Strict builds, static checks, and checks of the text. Every step runs, so that one call shows all there is to mend.
+
+.PHONY: lint lint-build lint-headers lint-tidy lint-modules lint-shell lint-text
+lint: deps
+	@$(MAKE) -k lint-text lint-shell lint-headers lint-build lint-tidy lint-modules
+	@echo 'lint: nothing to mend'
+
+lint-text:
+	@scripts/lint.py
+
+lint-shell:
+	@echo '  LINT    shell scripts'
+	@grep -rlE '^#!/bin/(ba)?sh' scripts tests .ci mk $(wildcard host-backend guest-drivers) | sort | xargs shellcheck
+
+# Both kinds of build compile with -Werror: the oracle is in one, and not in the other.
+lint-build:
+	@$(MAKE) VARIANT=default all unit-build
+	@$(MAKE) VARIANT=release hv modules host
+
+# Every public header stands alone, in user space and without any libc.
+HEADERS := $(wildcard include/tessera/*.h proto/*.h)
+HEADER_FLAGS := -fsyntax-only -Wall -Wextra -Werror $(INCLUDES) -x c
+lint-headers:
+	@echo '  LINT    $(words $(HEADERS)) headers, each alone'
+	@for h in $(HEADERS); do \
+		gcc -std=c11 -pedantic $(HEADER_FLAGS) $$h || exit 1; \
+		gcc -std=c11 -ffreestanding -nostdinc -isystem $$(gcc -print-file-name=include) $(HEADER_FLAGS) $$h || exit 1; \
+	done
+
+TIDY = clang-tidy --quiet $(1) -- $(2) 2>&1 | grep -vE '^[0-9]+ warnings? generated|^Suppressed |^Use -header-filter' ; \
+	[ $${PIPESTATUS[0]} = 0 ]
+TIDY_USER := $(wildcard proto/*.c host-backend/daemon/*.c host-backend/image/*.c host-backend/cli/*.c)
+TIDY_HV   := $(wildcard hv/core/*.c hv/x86/*.c)
+lint-tidy: SHELL := /bin/bash
+lint-tidy:
+	@echo '  LINT    clang-tidy, $(words $(TIDY_USER) $(TIDY_HV)) files'
+	@$(if $(TIDY_USER),$(call TIDY,$(TIDY_USER),-std=gnu11 -D_GNU_SOURCE $(INCLUDES) -DTSR_ORACLE=1))
+	@$(if $(TIDY_HV),$(call TIDY,$(TIDY_HV),-std=gnu11 -ffreestanding $(INCLUDES) -I hv -DTSR_ORACLE=1 -mgeneral-regs-only \
+		-isystem $(DEPS)/libsodium/src/libsodium/include))
+
+# clang-tidy does not get through the kernel's headers as gcc is told to read them, so the modules get cppcheck.
+LINUX_SRCS := $(wildcard guest-drivers/*.c host-backend/module/*.c tests/system/modules/*.c)
+lint-modules:
+	@echo '  LINT    cppcheck, $(words $(LINUX_SRCS)) files of Linux modules'
+	@[ -z '$(LINUX_SRCS)' ] || cppcheck -q --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 \
+		--suppress=nullPointerRedundantCheck -D__KERNEL__ $(INCLUDES) $(LINUX_SRCS)
