@@ -1,0 +1,65 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+# Run a make target in a fresh clone of this repository, inside a new Debian 12 that has nothing but apt and make: what
+# someone gets who has just installed Debian. Needs root, debootstrap and about 4 GB; changes nothing outside its directory.
+#
+#	scripts/pristine.sh DIRECTORY [make arguments...]		for example: scripts/pristine.sh /var/tmp/pristine test
+#
+# The directory is kept, and a second call uses its Debian again, with a new clone.
+set -eu
+
+usage() { sed -n 's/^#\t//p' "$0" >&2; exit 2; }
+[ $# -ge 1 ] || usage
+[ "$(id -u)" = 0 ] || { echo "pristine: making a Debian root takes root rights; run this as root" >&2; exit 1; }
+command -v debootstrap >/dev/null || { echo "pristine: debootstrap is missing; run: apt-get install debootstrap" >&2; exit 1; }
+repo=$(cd "$(dirname "$0")/.." && pwd)
+top=$1
+shift
+
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' 'Origin: Debian' 'Codename: bookworm' | head -n 1)
+if [ ! -e "$top/.ready" ]; then
+	echo "pristine: installing Debian 12 into $top"
+	# shellcheck disable=SC2086 # without a mirror of the machine's own, debootstrap has its default
+	debootstrap --variant=minbase bookworm "$top" $mirror >"$top.log" 2>&1 || {
+		tail -n 5 "$top.log" >&2
+		echo "pristine: debootstrap failed, see $top.log" >&2
+		exit 1
+	}
+	touch "$top/.ready"
+fi
+# Names may be resolved by a file here.
+cp /etc/hosts "$top/etc/hosts"
+chroot "$top" dpkg-query -W -f '${Package}\n' | sort >"$top.before"
+
+cleanup()
+{
+	for m in dev/pts dev/shm dev proc sys; do
+		! mountpoint -q "$top/$m" || umount "$top/$m"
+	done
+}
+trap cleanup EXIT
+mount -t proc proc "$top/proc"
+mount -t sysfs -o ro sysfs "$top/sys"
+mount -t tmpfs -o mode=755 dev "$top/dev"
+mkdir "$top/dev/pts" "$top/dev/shm"
+mount -t devpts devpts "$top/dev/pts"
+mount -t tmpfs shm "$top/dev/shm"
+for n in "null 1 3" "zero 1 5" "random 1 8" "urandom 1 9" "tty 5 0"; do
+	# shellcheck disable=SC2086 # three words
+	set -- "$@" && mknod -m 666 "$top/dev/${n%% *}" c ${n#* }
+done
+ln -s /proc/self/fd "$top/dev/fd"
+
+rm -rf "$top/root/tessera"
+git clone -q "$repo" "$top/root/tessera"
+chroot "$top" sh -c 'apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends make' \
+	>"$top.log" 2>&1 || { tail -n 5 "$top.log" >&2; echo "pristine: could not install make" >&2; exit 1; }
+echo "pristine: make $* in a fresh clone"
+status=0
+chroot "$top" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM="${TERM:-dumb}" \
+	make -C /root/tessera "$@" </dev/null || status=$?
+chroot "$top" dpkg-query -W -f '${Package}\n' | sort >"$top.after"
+echo "pristine: make $* ended with status $status; packages it installed:"
+comm -13 "$top.before" "$top.after" | tr '\n' ' ' | fold -s -w 120
+echo
+exit "$status"
