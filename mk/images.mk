@@ -12,8 +12,10 @@ dir-args = $$(for f in $(1); do [ ! -e $$f ] || printf -- '--file %s:$(2)/%s ' $
 MKINITRAMFS := scripts/mkinitramfs.py --kernel $(DEPS)/modules
 IMAGE_INPUTS = scripts/mkinitramfs.py mk/images.mk $(DEPS)/.done
 
-.PHONY: images bare bare-host
-images: $(B)/host.img $(B)/guest.img
+.PHONY: images boot bare bare-host
+images: $(B)/host.img $(B)/guest.img $(B)/media.ext4
+# No more than it takes to start a machine.
+boot: $(HV) $(B)/host.img
 
 $(B)/guest.img: $(IMAGE_INPUTS) $(shell find $(ROOTFS)/guest -type f) $(filter %/guest/.built,$(MODULES))
 	@mkdir -p $(@D)
@@ -30,6 +32,25 @@ $(B)/host.img: $(IMAGE_INPUTS) $(shell find $(ROOTFS)/host -type f) $(filter-out
 		$(call dir-args,$(B)/guests/*.bin $(B)/guests/*.elf,guests) \
 		--elf /sbin/mkfs.ext4:bin/mkfs.ext4 --elf /sbin/e2fsck:bin/e2fsck \
 		--file $(DEPS)/vmlinuz:guest/vmlinuz --file $(B)/guest.img:guest/initrd.img
+
+# What is too large for every boot lies on a disk of its own, which the host mounts on /media: guests' images with real input
+# (Debian's kernel headers, and file system modules) and with fio. Parts of an initramfs may be joined end to end.
+PAYLOAD := build/payload
+$(PAYLOAD)/tree.tar.gz: scripts/payload.py mk/images.mk $(DEPS)/.done
+	@echo '  PACK    $@'
+	@scripts/payload.py --out $(PAYLOAD) $(DEPS)/root/usr/src=headers $(DEPS)/modules/kernel/fs=modules
+
+$(B)/media.ext4: $(B)/guest.img $(PAYLOAD)/tree.tar.gz
+	@echo '  IMAGE   $@'
+	@rm -rf $(B)/media && mkdir -p $(B)/media
+	@scripts/mkinitramfs.py --bare --out $(B)/media/payload.cpio $(foreach f,tree.tar.gz tree.sha256 tree.facts,\
+		--file $(PAYLOAD)/$(f):payload/$(f))
+	@cat $(B)/guest.img $(B)/media/payload.cpio >$(B)/media/guest-files.img
+	@scripts/mkinitramfs.py --bare --out $(B)/media/fio.cpio --elf /usr/bin/fio:bin/fio
+	@cat $(B)/guest.img $(B)/media/fio.cpio >$(B)/media/guest-fio.img
+	@rm -f $(B)/media/*.cpio $@
+	@mke2fs -q -t ext4 -O ^has_journal -m 0 -d $(B)/media $@ 256M
+	@rm -rf $(B)/media
 
 # The stock host kernel on the emulated machine, without the hypervisor.
 bare bare-host: $(B)/host.img

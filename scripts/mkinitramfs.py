@@ -5,10 +5,11 @@
 Guests are measured, so equal inputs must give an equal file: entries are sorted, belong to root, and carry no times and no
 inode numbers of the machine that built them. Needs no root rights.
 
-  mkinitramfs.py --out FILE --busybox /bin/busybox --kernel DIR/lib/modules/ABI
+  mkinitramfs.py --out FILE (--bare | --kernel DIR/lib/modules/ABI) [--busybox /bin/busybox]
                  [--module NAME]... [--extra-module FILE.ko]... [--tree DIR]... [--file SRC:DST]... [--elf SRC:DST]...
 
 --module takes a stock module and all it depends on; --extra-module adds one of ours, found by modprobe as well.
+--bare leaves out busybox and the modules, for a part that is appended to another.
 --tree copies a directory's contents to the root; --file copies one file; --elf also the shared libraries it needs.
 """
 
@@ -149,13 +150,15 @@ def main():
     parser = argparse.ArgumentParser(description="write a reproducible initramfs")
     parser.add_argument("--out", required=True)
     parser.add_argument("--busybox", default="/bin/busybox")
-    parser.add_argument("--kernel", required=True)
+    parser.add_argument("--kernel")
+    parser.add_argument("--bare", action="store_true")
     for name in ("module", "extra-module", "tree", "file", "elf"):
         parser.add_argument("--" + name, action="append", default=[])
     args = parser.parse_args()
     archive = Archive()
-    add_busybox(archive, args.busybox)
-    add_modules(archive, args.kernel, args.module, args.extra_module)
+    if not args.bare:
+        add_busybox(archive, args.busybox)
+        add_modules(archive, args.kernel, args.module, args.extra_module)
     for top in args.tree:
         archive.add_tree(top)
     for pair in args.file:

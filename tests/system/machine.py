@@ -86,18 +86,19 @@ class Machine:
 	hv		the hypervisor's command line; None boots the host kernel without it
 	cmdline		words added to the host kernel's command line
 	disks		files or QEMU drive strings, attached as virtio disks vda, vdb, ...
+	media		attach build/<variant>/media.ext4, which the host mounts on /media
 	devices		further QEMU arguments
 	variant		which build to boot, build/<variant>
 	name		of the log files in build/logs
 	echo		copy the console to standard output as it comes
     """
 
-    def __init__(self, smp=2, mem=2048, hv="iommu=off", cmdline="", disks=(), devices=(), variant="default",
+    def __init__(self, smp=2, mem=2048, hv="iommu=off", cmdline="", disks=(), media=False, devices=(), variant="default",
                  name="machine", echo=False, console="console=ttyS0,115200", initrd=None, cpu="EPYC,+svm,+npt",
                  accel="tcg,thread=multi"):
         self.build = os.path.join(ROOT, "build", variant)
         self.smp, self.mem, self.hv, self.name = smp, mem, hv, name
-        self.disks, self.devices = list(disks), list(devices)
+        self.disks, self.media, self.devices = list(disks), media, list(devices)
         self.cmdline = f"{console} panic=-1 {cmdline}".strip()
         self.initrd = initrd or os.path.join(self.build, "host.img")
         self.cpu, self.accel = cpu, accel
@@ -129,6 +130,9 @@ class Machine:
         for n, disk in enumerate(self.disks):
             drive = disk if "=" in disk else f"file={disk},format=raw,cache=writeback"
             args += ["-drive", f"if=none,id=disk{n},{drive}", "-device", f"virtio-blk-pci,drive=disk{n}"]
+        if self.media:
+            args += ["-drive", f"if=none,id=media,file={self.build}/media.ext4,format=raw,readonly=on",
+                     "-device", "virtio-blk-pci,drive=media,serial=tsr-media"]
         return args + self.devices
 
     def start(self):

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause-Patent */
 /*
  * The revoke race: what guest_revoke (the issuer) and tools/racer (the host's program) agree on. One page of 512 words of 64 bits
  * is granted, hammered by a host thread, revoked while hammered, and only then given secrets. Who wrote a word is told by its
