@@ -17,18 +17,19 @@ images: $(B)/host.img $(B)/guest.img $(B)/media.ext4
 # No more than it takes to start a machine.
 boot: $(HV) $(B)/host.img
 
-$(B)/guest.img: $(IMAGE_INPUTS) $(shell find $(ROOTFS)/guest -type f) $(filter %/guest/.built,$(MODULES))
+$(B)/guest.img: $(IMAGE_INPUTS) $(shell find $(ROOTFS)/guest -type f) $(filter-out %/host/.built,$(MODULES)) $(TOOLS_guest)
 	@mkdir -p $(@D)
 	@echo '  IMAGE   $@'
-	@$(MKINITRAMFS) --out $@ $(GUEST_MODULES:%=--module %) $(call ko-args,$(B)/modules/guest/*.ko) \
-		--tree $(ROOTFS)/guest --elf /sbin/mkfs.ext4:bin/mkfs.ext4 --elf /sbin/e2fsck:bin/e2fsck
+	@$(MKINITRAMFS) --out $@ $(GUEST_MODULES:%=--module %) $(call ko-args,$(B)/modules/guest/*.ko $(B)/modules/test/guest_*.ko) \
+		--tree $(ROOTFS)/guest $(foreach f,$(TOOLS_guest),--file $(f):bin/$(notdir $(f))) \
+		--elf /sbin/mkfs.ext4:bin/mkfs.ext4 --elf /sbin/e2fsck:bin/e2fsck
 
-$(B)/host.img: $(IMAGE_INPUTS) $(shell find $(ROOTFS)/host -type f) $(filter-out %/guest/.built,$(MODULES)) $(HOST) $(GUESTS) \
+$(B)/host.img: $(IMAGE_INPUTS) $(shell find $(ROOTFS)/host -type f) $(filter-out %/guest/.built,$(MODULES)) $(HOST) $(GUESTS) $(TOOLS_host) \
 		$(B)/guest.img
 	@mkdir -p $(@D)
 	@echo '  IMAGE   $@'
-	@$(MKINITRAMFS) --out $@ $(HOST_MODULES:%=--module %) $(call ko-args,$(B)/modules/host/*.ko $(B)/modules/test/*.ko) \
-		--tree $(ROOTFS)/host $(foreach f,$(HOST),--file $(f):bin/$(notdir $(f))) \
+	@$(MKINITRAMFS) --out $@ $(HOST_MODULES:%=--module %) $(call ko-args,$(B)/modules/host/*.ko $(B)/modules/test/host_*.ko) \
+		--tree $(ROOTFS)/host $(foreach f,$(HOST) $(TOOLS_host),--file $(f):bin/$(notdir $(f))) \
 		$(call dir-args,$(B)/guests/*.bin $(B)/guests/*.elf,guests) \
 		--elf /sbin/mkfs.ext4:bin/mkfs.ext4 --elf /sbin/e2fsck:bin/e2fsck \
 		--file $(DEPS)/vmlinuz:guest/vmlinuz --file $(B)/guest.img:guest/initrd.img

@@ -7,6 +7,7 @@ lint: deps
 	@echo 'lint: nothing to mend'
 
 lint-text:
+	@scripts/spec-tables --check
 	@scripts/lint.py
 
 lint-shell:

@@ -2,7 +2,7 @@
 # The parts: hypervisor, Linux modules, the host's programs, tiny test guests. A part that is not there is left out; one
 # that is there must build.
 
-.PHONY: all hv modules drivers host guests
+.PHONY: all hv modules drivers host guests tools
 all: hv modules host guests images
 
 # --- the hypervisor
@@ -65,3 +65,14 @@ $(B)/host/tessera: $(call host-objs,$(CLI_SRCS))
 	@echo '  LD      $@'
 	@gcc -static -o $@ $^ -lsodium -lpthread
 -include $(patsubst %.o,%.d,$(call host-objs,$(DAEMON_SRCS) $(CLI_SRCS)))
+
+# --- small programs that the system tests run, each of one file: host_* inside the host, guest_* inside guests
+TOOLS := $(patsubst tests/system/tools/%.c,$(B)/tools/%,$(wildcard tests/system/tools/*.c))
+TOOLS_host  := $(filter $(B)/tools/host_%,$(TOOLS))
+TOOLS_guest := $(filter $(B)/tools/guest_%,$(TOOLS))
+tools: $(TOOLS)
+$(B)/tools/%: tests/system/tools/%.c | $(DEPS)/.done
+	@mkdir -p $(@D)
+	@echo '  CC      $<'
+	@gcc $(HOST_CFLAGS) -MMD -MP -MF $@.d -static -o $@ $< -lpthread
+-include $(TOOLS:=.d)
