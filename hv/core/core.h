@@ -23,14 +23,15 @@ enum frame_state {
 	FRAME_MAPPED,    /* guest: as ISSUED, and shown at the window page partner */
 	FRAME_TABLE,     /* donated to a guest for its tables; no container sees it */
 	FRAME_DIRTY,     /* left its owner and not yet scrubbed and flushed: no container sees it */
+	FRAME_STATE_NR
 };
 
 struct frame {
 	uint8_t state;   /* enum frame_state */
 	uint8_t owner;   /* domain id */
 	uint16_t slot;   /* ISSUED, MAPPED, DISPLACED: the token's slot */
-	uint32_t gfn;    /* where its owner sees it */
-	uint32_t partner; /* MAPPED: the window frame; DISPLACED: the guest frame; TABLE: next in the free list */
+	uint32_t gfn;    /* where its owner sees it; GFN_NONE for TABLE, and for DIRTY on the way to or from it */
+	uint32_t partner; /* MAPPED: the window frame; DISPLACED: the guest frame; TABLE: next in the free list, if in it */
 	uint32_t reserved;
 };
 _Static_assert(sizeof(struct frame) == 16, "sized for 1/256 of RAM");
@@ -61,6 +62,7 @@ struct event_binding {
 struct device {
 	struct tsr_device_desc desc;
 	uint32_t backend, backend_change;
+	bool lease; /* holds the disk's write lease: see key.c */
 };
 
 struct domain {
@@ -75,6 +77,9 @@ struct domain {
 	/* guests only */
 	uint32_t flags;
 	uint64_t mem_pages, ram_pages, table_pages;
+	uint64_t moving_ram, moving_tables; /* FRAME_DIRTY, on their way in or out */
+	uint64_t moving_generation; /* of the host's tables: what the last donation waits for */
+	uint64_t donated_next; /* lowest gfn that may be donated next */
 	uint32_t table_free; /* first frame of the free list of table pages, or GFN_NONE */
 	uint32_t tokens;
 	uint64_t loaded_next; /* lowest gfn that may be loaded next */
@@ -114,6 +119,8 @@ struct hypercall {
 /* Runs one hypercall for v on this CPU, lock not held. May run a guest (VCPU_RUN). CPL has been checked by the caller. */
 void core_hypercall(struct vcpu *v, struct hypercall *call);
 
+/* A domain's running virtual CPU must leave for good as soon as dom->state is not TSR_GUEST_RUNNING (atomic read). */
+
 /* A container touched gfn without permission. Lock not held. Decided under the lock against the frame table. */
 enum fault_verdict {
 	FAULT_RETRY,     /* the leaf allows it now (a change was in progress) */
@@ -131,9 +138,13 @@ void core_guest_ended(struct vcpu *v, enum tsr_guest_end why, uint64_t code0, ui
 /* The leaf the frame table prescribes for RAM gfn of d; perm 0 if none. */
 struct leaf core_leaf_expected(const struct domain *d, gfn_t g);
 
-/* Is frame m RAM that the host may reach at its own address now? (for the instruction fetch of the APIC decoder) */
+/* Is frame m RAM that the host may reach at its own address now? (for the instruction fetch of the APIC decoder) Lock held. */
 bool core_host_frame(mfn_t m);
 
+/* enum tsr_feature, for CPUID and INFO. */
+uint32_t core_features(void);
+
+/* Atomic; lock held or not. */
 void core_count(enum tsr_counter which);
 uint64_t core_counter(enum tsr_counter which);
 

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* Token slots: the grant table. All with core_lock held. States and rules: spec/tokens.md. */
+#ifndef HV_CORE_GRANT_H
+#define HV_CORE_GRANT_H
+
+#include <core/call.h>
+
+/* Tokens one guest may have alive: its share, so that no guest can use up the others'. */
+#define GRANT_PER_GUEST (TSR_MAX_TOKENS / TSR_MAX_GUESTS)
+
+struct grant {
+	uint8_t state;    /* enum tsr_token_state */
+	uint8_t dir;
+	uint8_t issuer;   /* domain id */
+	uint16_t device;
+	uint16_t next;    /* FREE: next free slot */
+	uint32_t generation;
+	uint64_t random;
+	uint32_t session;
+	uint32_t pages;
+	uint32_t gfn;     /* of the issuer */
+	uint32_t window;  /* MAPPED: first window frame */
+	uint64_t flush;   /* generation of the host's tables that this token's last change waits for; 0: it has been waited for */
+};
+
+void grant_init(void);
+struct grant *grant_slot(uint32_t slot); /* below TSR_MAX_TOKENS */
+uint32_t grant_live(void);
+/* PERM_* that the host has on pages of this token while it is mapped. */
+uint8_t grant_host_perm(uint32_t slot);
+/* The live token that t names, or NULL. */
+struct grant *grant_find(const struct tsr_token *t);
+/* Takes a free slot and draws its token. There must be one. */
+struct grant *grant_take(struct tsr_token *t);
+/* Frames back to OWNED, slot free with its next generation. The token must not be mapped, all CPUs must have let go. */
+void grant_release(struct grant *g);
+/* Swaps a mapped token's frames out of the window; the caller flushes. */
+void grant_swap_out(struct grant *g);
+/* Ends all tokens of a guest. False: some CPU has not let go yet, repeat. */
+bool grant_revoke_all(struct domain *d);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* TSR_CALL_INFO: what the machine has. */
+#include "proto/port.h"
+#include <core/arch.h>
+#include <core/frame.h>
+#include <core/grant.h>
+#include <core/guest.h>
+
+uint32_t core_features(void)
+{
+	uint32_t features = TSR_FEATURE_TOKEN_MAP;
+
+	if (!(core_boot_info()->development & TSR_DEVELOPMENT_NO_IOMMU))
+		features |= TSR_FEATURE_IOMMU;
+#ifdef TSR_ORACLE
+	features |= TSR_FEATURE_ORACLE;
+#endif
+	return features;
+}
+
+_Static_assert(TSR_COUNTER_NR <= sizeof(((struct tsr_info *)0)->counters) / sizeof(uint64_t), "more counters than INFO tells");
+
+int call_INFO(struct call *c)
+{
+	const struct core_boot *boot = core_boot_info();
+	struct tsr_info *info = c->mail;
+
+	memset(info, 0, sizeof(*info));
+	info->abi_version = TSR_ABI_VERSION;
+	info->features = core_features();
+	info->max_guests = TSR_MAX_GUESTS;
+	info->max_vcpus = TSR_MAX_VCPUS;
+	info->max_devices = TSR_MAX_DEVICES;
+	info->max_events = TSR_MAX_EVENTS;
+	info->max_batch = TSR_MAX_BATCH;
+	info->max_tokens = c->d->id == DOMAIN_HOST ? TSR_MAX_TOKENS : GRANT_PER_GUEST;
+	c->reply = true;
+	if (c->d->id != DOMAIN_HOST)
+		return TSR_OK;
+
+	info->cpus = boot->nr_cpus;
+	info->guests = guest_count();
+	info->tokens = grant_live();
+	info->development = boot->development;
+	info->tsc_khz = arch_tsc_khz();
+	frame_census(&info->census);
+	info->hv_base_pfn = boot->hv.first;
+	info->hv_pages = boot->hv.count;
+	for (unsigned i = 0; i < TSR_COUNTER_NR; i++)
+		info->counters[i] = core_counter(i);
+	return TSR_OK;
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* The host's side of tokens: window pages, map and unmap. */
+#include <core/arch.h>
+#include <core/frame.h>
+#include <core/grant.h>
+#include <core/guest.h>
+#include "proto/port.h"
+
+/* ------------------------------------------------------------------ windows */
+
+static enum tsr_error check_window(const struct tsr_window *el, const struct run *run, unsigned n, enum frame_state wanted)
+{
+	if (!el->count || el->count > TSR_TOKEN_MAX_PAGES || el->reserved)
+		return TSR_E_ARG;
+	if (!frame_run_ok(el->pfn, el->count))
+		return TSR_E_FRAME;
+	if (run_overlaps(run, n))
+		return TSR_E_ARG;
+	for (uint32_t i = 0; i < el->count; i++) {
+		const struct frame *f = frame_of(mfn(el->pfn + i));
+
+		if (f->owner == DOMAIN_HOST && f->state == FRAME_DISPLACED)
+			return TSR_E_BUSY;
+		if (f->owner != DOMAIN_HOST || f->state != wanted)
+			return TSR_E_FRAME;
+	}
+	return TSR_OK;
+}
+
+static int change_windows(struct call *c, enum frame_state from, enum frame_state to)
+{
+	const struct tsr_window *el = c->mail;
+	struct run run[TSR_MAX_BATCH];
+
+	for (unsigned i = 0; i < c->n; i++) {
+		enum tsr_error e;
+
+		run[i] = (struct run){ el[i].pfn, el[i].count };
+		e = check_window(&el[i], run, i, from);
+		if (e)
+			return call_refuse(c, i, e);
+	}
+	for (unsigned i = 0; i < c->n; i++)
+		for (uint32_t k = 0; k < el[i].count; k++) {
+			mfn_t m = mfn(el[i].pfn + k);
+
+			frame_put(m, (struct frame){ .state = (uint8_t)to, .owner = DOMAIN_HOST, .gfn = (uint32_t)m.n });
+			/* The leaf does not change, but from here on it is one of 4 KiB: no large leaf is split during I/O. */
+			leaf_sync_host(m);
+		}
+	return TSR_OK;
+}
+
+int call_WINDOW_ADD(struct call *c)
+{
+	return change_windows(c, FRAME_OWNED, FRAME_WINDOW);
+}
+
+int call_WINDOW_REMOVE(struct call *c)
+{
+	return change_windows(c, FRAME_WINDOW, FRAME_OWNED);
+}
+
+/* ------------------------------------------------------------------ map */
+
+/* Is this token mapped as el says, by a call that was told to repeat? */
+static bool map_unfinished(const struct grant *g, const struct tsr_token_map *el)
+{
+	return g->state == TSR_TOKEN_MAPPED && g->flush && g->window == el->window_pfn;
+}
+
+static enum tsr_error check_map(const struct tsr_token_map *el, const struct run *run, unsigned n)
+{
+	const struct grant *g = grant_find(&el[n].token);
+	const struct tsr_token_map *e = &el[n];
+
+	if (e->reserved0 || !tsr_is_zero(e->reserved1, sizeof(e->reserved1)))
+		return TSR_E_ARG;
+	if (!g || (g->state != TSR_TOKEN_ISSUED && !map_unfinished(g, e)))
+		return TSR_E_TOKEN;
+	if (e->pages != g->pages || e->issuer != g->issuer || e->session != g->session || e->device != g->device ||
+	    e->dir != g->dir)
+		return TSR_E_BIND;
+	for (unsigned i = 0; i < n; i++)
+		if (el[i].token.slot == e->token.slot)
+			return TSR_E_ARG;
+	if (!frame_run_ok(e->window_pfn, e->pages))
+		return TSR_E_FRAME;
+	if (run_overlaps(run, n))
+		return TSR_E_ARG;
+	if (g->state == TSR_TOKEN_MAPPED)
+		return TSR_OK;
+	for (uint32_t i = 0; i < e->pages; i++) {
+		const struct frame *f = frame_of(mfn(e->window_pfn + i));
+
+		if (f->owner == DOMAIN_HOST && f->state == FRAME_DISPLACED)
+			return TSR_E_BUSY;
+		if (f->owner != DOMAIN_HOST || f->state != FRAME_WINDOW)
+			return TSR_E_FRAME;
+	}
+	return TSR_OK;
+}
+
+static void swap_in(struct grant *g, const struct tsr_token_map *el)
+{
+	struct domain *d = domain_by_id(g->issuer);
+	uint16_t slot = (uint16_t)el->token.slot;
+	mfn_t m;
+
+	g->state = TSR_TOKEN_MAPPED;
+	g->window = (uint32_t)el->window_pfn;
+	for (uint32_t i = 0; i < g->pages; i++) {
+		mfn_t w = mfn(el->window_pfn + i);
+
+		if (!leaf_lookup(d, g->gfn + i, &m))
+			arch_halt("a token's page is not its issuer's");
+		frame_put(m, (struct frame){ .state = FRAME_MAPPED, .owner = g->issuer, .slot = slot, .gfn = g->gfn + i,
+					     .partner = (uint32_t)w.n });
+		frame_put(w, (struct frame){ .state = FRAME_DISPLACED, .owner = DOMAIN_HOST, .slot = slot,
+					     .gfn = (uint32_t)w.n, .partner = (uint32_t)m.n });
+		leaf_sync_host(w);
+	}
+	core_count(TSR_COUNT_tokens_mapped);
+}
+
+/* One shoot-down for all that changed, then wait for it and for those that an earlier call left unfinished. */
+static int settle(struct call *c, struct grant **g, bool changed)
+{
+	uint64_t generation = changed ? arch_flush_begin(core_host()) : 0;
+
+	for (unsigned i = 0; i < c->n; i++) {
+		if (changed)
+			g[i]->flush = generation;
+		else if (g[i]->flush > generation)
+			generation = g[i]->flush;
+	}
+	if (!arch_flush_wait(core_host(), generation))
+		return call_refuse(c, 0, TSR_E_AGAIN);
+	for (unsigned i = 0; i < c->n; i++)
+		g[i]->flush = 0;
+	return TSR_OK;
+}
+
+int call_TOKEN_MAP(struct call *c)
+{
+	const struct tsr_token_map *el = c->mail;
+	struct grant *g[TSR_MAX_BATCH];
+	struct run run[TSR_MAX_BATCH];
+	bool changed = false;
+
+	for (unsigned i = 0; i < c->n; i++) {
+		enum tsr_error e;
+
+		run[i] = (struct run){ el[i].window_pfn, el[i].pages };
+		e = check_map(el, run, i);
+		if (e)
+			return call_refuse(c, i, e);
+		g[i] = grant_slot(el[i].token.slot);
+	}
+	for (unsigned i = 0; i < c->n; i++)
+		if (g[i]->state == TSR_TOKEN_ISSUED) {
+			swap_in(g[i], &el[i]);
+			changed = true;
+		}
+	return settle(c, g, changed);
+}
+
+/* ------------------------------------------------------------------ unmap */
+
+int call_TOKEN_UNMAP(struct call *c)
+{
+	const struct tsr_token_ref *el = c->mail;
+	struct grant *g[TSR_MAX_BATCH];
+	bool changed = false;
+
+	for (unsigned i = 0; i < c->n; i++) {
+		g[i] = grant_find(&el[i].token);
+		/* SPENT with a flush to wait for: an unmap that was told to repeat. */
+		if (!g[i] || !(g[i]->state == TSR_TOKEN_MAPPED || (g[i]->state == TSR_TOKEN_SPENT && g[i]->flush)))
+			return call_refuse(c, i, TSR_E_TOKEN);
+		for (unsigned k = 0; k < i; k++)
+			if (g[k] == g[i])
+				return call_refuse(c, i, TSR_E_ARG);
+	}
+	for (unsigned i = 0; i < c->n; i++)
+		if (g[i]->state == TSR_TOKEN_MAPPED) {
+			grant_swap_out(g[i]);
+			g[i]->state = TSR_TOKEN_SPENT;
+			core_count(TSR_COUNT_tokens_unmapped);
+			changed = true;
+		}
+	return settle(c, g, changed);
+}
