@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+#include "host-backend/image/file.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int file_read(void *context, void *data, size_t size, uint64_t offset)
+{
+	const struct image_file *file = context;
+
+	while (size) {
+		ssize_t got = pread(file->fd, data, size, offset);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got ? -errno : -EIO; /* end of file inside an image: it was cut */
+		data = (uint8_t *)data + got;
+		size -= got;
+		offset += got;
+	}
+	return 0;
+}
+
+static int file_write(void *context, const void *data, size_t size, uint64_t offset)
+{
+	const struct image_file *file = context;
+
+	while (size) {
+		ssize_t put = pwrite(file->fd, data, size, offset);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			return put ? -errno : -EIO;
+		data = (const uint8_t *)data + put;
+		size -= put;
+		offset += put;
+	}
+	return 0;
+}
+
+static int file_sync(void *context)
+{
+	const struct image_file *file = context;
+
+	return fdatasync(file->fd) ? -errno : 0;
+}
+
+static int refuse(struct image_error *error, int code, const char *path, const char *what, const char *advice)
+{
+	snprintf(error->text, sizeof(error->text), "%s: %s: %s%s%s", path, what, strerror(code), advice ? "; " : "", advice ? advice : "");
+	return -code;
+}
+
+/*
+ * An OFD lock belongs to the open file description. A killed process's io_uring requests keep that alive until the last of them has
+ * ended, so whoever gets the lock next cannot be overtaken by an old write.
+ */
+static int lock(struct image_file *file, const char *path, bool read_only, void (*waiting)(const char *path), struct image_error *error)
+{
+	struct flock how = { .l_type = read_only ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET };
+
+	if (fcntl(file->fd, F_OFD_SETLK, &how) == 0)
+		return 0;
+	if ((errno != EAGAIN && errno != EACCES) || !waiting)
+		return refuse(error, errno, path, "locking it failed", "another tesserad or `tessera image` may be using it: end that first");
+	waiting(path);
+	while (fcntl(file->fd, F_OFD_SETLKW, &how))
+		if (errno != EINTR)
+			return refuse(error, errno, path, "locking it failed", NULL);
+	return 0;
+}
+
+static int look(struct image_file *file, const char *path, struct image_error *error)
+{
+	struct stat status;
+
+	if (fstat(file->fd, &status))
+		return refuse(error, errno, path, "looking at it failed", NULL);
+	file->io.size = status.st_size;
+	file->device = S_ISBLK(status.st_mode);
+	if (!file->device)
+		return S_ISREG(status.st_mode) ? 0 : refuse(error, EINVAL, path, "neither a file nor a block device", NULL);
+	if (ioctl(file->fd, BLKGETSIZE64, &file->io.size))
+		return refuse(error, errno, path, "asking for its size failed", NULL);
+	file->guard = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
+	if (file->guard < 0)
+		return refuse(error, errno, path, "it is in use by the kernel", "unmount it, or name another device");
+	return 0;
+}
+
+static int open_with(struct image_file *file, const char *path, int flags, void (*waiting)(const char *path), struct image_error *error)
+{
+	int result;
+
+	*file = (struct image_file){
+		.fd = open(path, flags | O_CLOEXEC, 0600),
+		.guard = -1,
+		.io = { .read = file_read, .write = file_write, .sync = file_sync, .context = file },
+	};
+	if (file->fd < 0)
+		return refuse(error, errno, path, "opening it failed", errno == ENOENT ? "make it with `tessera image create`" : NULL);
+	result = lock(file, path, (flags & O_ACCMODE) == O_RDONLY, waiting, error);
+	if (!result)
+		result = look(file, path, error);
+	if (result)
+		image_file_close(file);
+	return result;
+}
+
+int image_file_open(struct image_file *file, const char *path, bool read_only, void (*waiting)(const char *path),
+		    struct image_error *error)
+{
+	return open_with(file, path, read_only ? O_RDONLY : O_RDWR, waiting, error);
+}
+
+static int create_in(struct image_file *file, const char *path, uint64_t blocks, struct image_error *error)
+{
+	uint8_t id[16];
+
+	if (getrandom(id, sizeof(id), 0) != sizeof(id))
+		return refuse(error, errno, path, "drawing random bytes failed", NULL);
+	if (!file->device && blocks && blocks <= IMAGE_MAX_BLOCKS) {
+		if (ftruncate(file->fd, image_bytes(blocks)))
+			return refuse(error, errno, path, "making it so large failed", NULL);
+		file->io.size = image_bytes(blocks);
+	}
+	return image_create(&file->io, blocks, id, file->device, error);
+}
+
+int image_file_create(const char *path, uint64_t blocks, struct image_error *error)
+{
+	struct image_file file;
+	struct stat status;
+	bool device = stat(path, &status) == 0 && S_ISBLK(status.st_mode);
+	int result = open_with(&file, path, device ? O_RDWR : O_RDWR | O_CREAT | O_EXCL, NULL, error);
+
+	if (result == -EEXIST)
+		return refuse(error, EEXIST, path, "it will not be overwritten", "remove it first if it is not needed");
+	if (result)
+		return result;
+	result = create_in(&file, path, blocks, error);
+	if (result && !device)
+		unlink(path);
+	image_file_close(&file);
+	return result;
+}
+
+void image_file_close(struct image_file *file)
+{
+	if (file->guard >= 0)
+		close(file->guard);
+	if (file->fd >= 0)
+		close(file->fd);
+	file->fd = file->guard = -1;
+}
