@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause-Patent
+/* Backends: what serves one device of one guest from user space, and what the guest tells it. */
+#include <linux/anon_inodes.h>
+#include <linux/pid.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+void tsr_slot_connect(struct tsr_guest *guest, const struct tsr_run_exit *exit)
+{
+	struct tsr_slot *slot;
+
+	if (exit->device >= TSR_MAX_DEVICES)
+		return;
+	slot = &guest->slot[exit->device];
+	spin_lock(&guest->slot_lock);
+	slot->connected = true;
+	slot->connect = (struct tsr_backend_event){
+		.type = TSR_BACKEND_CONNECT,
+		.session = exit->session,
+		.token = exit->token,
+	};
+	slot->rung = 0; /* doorbells of an earlier session mean nothing to this one */
+	spin_unlock(&guest->slot_lock);
+	wake_up_interruptible(&slot->wait);
+}
+
+void tsr_slot_doorbell(struct tsr_guest *guest, u32 device, u32 queue)
+{
+	struct tsr_slot *slot;
+
+	if (device >= TSR_MAX_DEVICES || queue >= TSR_HOST_QUEUES)
+		return;
+	slot = &guest->slot[device];
+	spin_lock(&guest->slot_lock);
+	if (slot->doorbell[queue])
+		eventfd_signal(slot->doorbell[queue], 1);
+	else
+		__set_bit(queue, &slot->rung);
+	spin_unlock(&guest->slot_lock);
+}
+
+/* Swaps in an eventfd (or NULL) and returns the one before. */
+static struct eventfd_ctx *bind(struct tsr_backend *backend, u32 queue, struct eventfd_ctx *ctx)
+{
+	struct tsr_guest *guest = backend->guest;
+	struct tsr_slot *slot = &guest->slot[backend->device];
+	struct eventfd_ctx *before;
+
+	spin_lock(&guest->slot_lock);
+	before = slot->doorbell[queue];
+	slot->doorbell[queue] = ctx;
+	if (ctx && __test_and_clear_bit(queue, &slot->rung))
+		eventfd_signal(ctx, 1);
+	spin_unlock(&guest->slot_lock);
+	return before;
+}
+
+int tsr_backend_bind(struct tsr_backend *backend, const struct tsr_ioc_doorbell *doorbell)
+{
+	struct eventfd_ctx *ctx = NULL;
+
+	if (doorbell->queue >= TSR_HOST_QUEUES || doorbell->eventfd < -1)
+		return -EINVAL;
+	if (doorbell->eventfd >= 0) {
+		ctx = eventfd_ctx_fdget(doorbell->eventfd);
+		if (IS_ERR(ctx))
+			return PTR_ERR(ctx);
+	}
+	ctx = bind(backend, doorbell->queue, ctx);
+	if (ctx)
+		eventfd_ctx_put(ctx);
+	return 0;
+}
+
+int tsr_backend_window(struct tsr_backend *backend, const struct tsr_ioc_window *arg)
+{
+	struct tsr_window_area *area;
+	int number = -ENOSPC;
+
+	if (mutex_lock_killable(&backend->lock))
+		return -EINTR;
+	if (backend->windows < TSR_HOST_WINDOWS) {
+		area = tsr_window_create(arg->addr, arg->len);
+		number = PTR_ERR_OR_ZERO(area);
+		if (!number) {
+			number = backend->windows++;
+			backend->window[number] = area;
+		}
+	}
+	mutex_unlock(&backend->lock);
+	return number;
+}
+
+static bool lock_backend(struct tsr_backend *backend, bool nonblock)
+{
+	if (nonblock)
+		return mutex_trylock(&backend->lock);
+	mutex_lock(&backend->lock);
+	return true;
+}
+
+/* A token was mapped here: whatever this module thought was here before has been revoked by its issuer. */
+static void forget_overlaps(struct tsr_window_area *area, const struct tsr_mapping *new)
+{
+	struct tsr_mapping *mapping, *next;
+
+	list_for_each_entry_safe(mapping, next, &area->mappings, link) {
+		if (mapping->first < new->first + new->pages && new->first < mapping->first + mapping->pages) {
+			list_del(&mapping->link);
+			kfree(mapping);
+		}
+	}
+}
+
+static int map_locked(struct tsr_backend *backend, const struct tsr_ioc_map *map)
+{
+	struct tsr_token_map element = {
+		.token = map->token,
+		.pages = map->pages,
+		.session = map->session,
+		.issuer = backend->guest->id,
+		.device = backend->device,
+		.dir = map->dir,
+	};
+	struct tsr_window_area *area;
+	struct tsr_mapping *mapping;
+	int status;
+
+	if (map->window >= backend->windows || map->dir > TSR_DIR_BOTH)
+		return -EINVAL;
+	area = backend->window[map->window];
+	status = tsr_window_run(area, map->offset, map->pages, &element.window_pfn);
+	if (status)
+		return status;
+	mapping = kmalloc(sizeof(*mapping), GFP_KERNEL_ACCOUNT);
+	if (!mapping)
+		return -ENOMEM;
+	mapping->token = map->token;
+	mapping->first = map->offset >> PAGE_SHIFT;
+	mapping->pages = map->pages;
+	if (!tsr_guest_enter(backend->guest, false)) {
+		kfree(mapping);
+		return -ESRCH;
+	}
+	status = tsr_call_batch(TSR_CALL_TOKEN_MAP, 0, &element, sizeof(element), 1, NULL);
+	tsr_guest_leave(backend->guest);
+	if (!status)
+		forget_overlaps(area, mapping);
+	/* Begun and not finished counts as mapped: the release must undo it. */
+	if (!status || status == -TSR_E_AGAIN)
+		list_add(&mapping->link, &area->mappings);
+	else
+		kfree(mapping);
+	return tsr_errno(status);
+}
+
+int tsr_backend_map(struct tsr_backend *backend, const struct tsr_ioc_map *map, bool nonblock)
+{
+	int err;
+
+	if (!lock_backend(backend, nonblock))
+		return -EAGAIN;
+	err = map_locked(backend, map);
+	mutex_unlock(&backend->lock);
+	return err;
+}
+
+static struct tsr_mapping *find_mapping(struct tsr_backend *backend, const struct tsr_token *token)
+{
+	struct tsr_mapping *mapping;
+	u32 i;
+
+	for (i = 0; i < backend->windows; i++) {
+		list_for_each_entry(mapping, &backend->window[i]->mappings, link) {
+			if (!memcmp(&mapping->token, token, sizeof(*token)))
+				return mapping;
+		}
+	}
+	return NULL;
+}
+
+int tsr_backend_unmap(struct tsr_backend *backend, const struct tsr_token *token, bool nonblock)
+{
+	struct tsr_token_ref ref = { .token = *token };
+	struct tsr_mapping *mapping;
+	int status = -TSR_E_TOKEN;
+
+	if (!lock_backend(backend, nonblock))
+		return -EAGAIN;
+	mapping = find_mapping(backend, token);
+	if (mapping) {
+		status = tsr_call_batch(TSR_CALL_TOKEN_UNMAP, 0, &ref, sizeof(ref), 1, NULL);
+		if (!status || status == -TSR_E_TOKEN) {
+			list_del(&mapping->link);
+			kfree(mapping);
+		}
+	}
+	mutex_unlock(&backend->lock);
+	return tsr_errno(status);
+}
+
+static int set_state(struct tsr_backend *backend, bool present)
+{
+	int status;
+
+	if (!tsr_guest_enter(backend->guest, false))
+		return -ESRCH;
+	status = tsr_call_regs(TSR_CALL_BACKEND_STATE, backend->device, backend->guest->id, present, NULL);
+	/* The hypervisor may have raised an event of the guest's to tell it. */
+	if (!status)
+		tsr_vcpus_kick(backend->guest);
+	tsr_guest_leave(backend->guest);
+	return tsr_errno(status);
+}
+
+static bool take_slot(struct tsr_backend *backend)
+{
+	struct tsr_guest *guest = backend->guest;
+	struct tsr_slot *slot = &guest->slot[backend->device];
+	bool taken = false;
+
+	spin_lock(&guest->slot_lock);
+	if (!slot->backend) {
+		slot->backend = backend;
+		slot->pid = get_task_pid(current, PIDTYPE_TGID);
+		taken = true;
+	}
+	spin_unlock(&guest->slot_lock);
+	return taken;
+}
+
+static void leave_slot(struct tsr_backend *backend)
+{
+	struct tsr_guest *guest = backend->guest;
+	struct tsr_slot *slot = &guest->slot[backend->device];
+	struct pid *pid;
+
+	spin_lock(&guest->slot_lock);
+	pid = slot->pid;
+	slot->pid = NULL;
+	slot->connected = false; /* the next backend begins with a session of its own */
+	slot->rung = 0;
+	slot->backend = NULL;
+	spin_unlock(&guest->slot_lock);
+	put_pid(pid);
+}
+
+int tsr_backend_attach(struct tsr_guest *guest, u32 device)
+{
+	struct tsr_backend *backend;
+	int fd;
+
+	if (device >= TSR_MAX_DEVICES || guest->config.device[device].type == TSR_DEVICE_NONE)
+		return -ENODEV;
+	backend = kzalloc(sizeof(*backend), GFP_KERNEL_ACCOUNT);
+	if (!backend)
+		return -ENOMEM;
+	mutex_init(&backend->lock);
+	backend->device = device;
+	backend->guest = guest;
+	if (!take_slot(backend)) {
+		kfree(backend);
+		return -EBUSY;
+	}
+	kref_get(&guest->ref);
+	fd = set_state(backend, true);
+	if (!fd)
+		fd = anon_inode_getfd("[tessera-backend]", &tsr_backend_fops, backend, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		tsr_backend_release(backend);
+	return fd;
+}
+
+/*
+ * The order matters. Unmapped first, so that whatever this backend's I/O still does goes to the host's own frames. Then the
+ * guest is told, and may open a new session. The slot is free for another backend after that, so the guest never sees
+ * a new one present before the old one away. Windows last: they may have to wait.
+ */
+void tsr_backend_release(struct tsr_backend *backend)
+{
+	struct tsr_guest *guest = backend->guest;
+	u32 i;
+
+	for (i = 0; i < TSR_HOST_QUEUES; i++) {
+		struct eventfd_ctx *ctx = bind(backend, i, NULL);
+
+		if (ctx)
+			eventfd_ctx_put(ctx);
+	}
+	for (i = 0; i < backend->windows; i++)
+		tsr_window_unmap_all(backend->window[i]); /* what fails here is tried again below and after */
+	set_state(backend, false);
+	leave_slot(backend);
+	for (i = 0; i < backend->windows; i++)
+		tsr_window_release(backend->window[i]);
+	kfree(backend);
+	tsr_guest_put(guest);
+}
