@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * Ports of a guest: a polled UART, the ACPI registers to end it, and silence everywhere else, so that a stock kernel's
+ * probes for PIC, PIT, RTC, keyboard controller, PCI and VGA find nothing.
+ */
+#include <tessera/platform.h>
+
+#include "hv/x86/guest_vcpu.h"
+
+enum { R_DATA, R_IER, R_IIR, R_LCR, R_MCR, R_LSR, R_MSR, R_SCR };
+#define LCR_DLAB	0x80
+#define MCR_LOOP	0x10
+#define FCR_ENABLE	0x01
+#define FCR_CLEAR_RX	0x02
+#define FCR_64		0x20
+#define IIR_NONE	0x01
+#define IIR_FIFO	0xc0
+#define LSR_READY	0x01
+#define LSR_EMPTY	0x60	/* holding and shift register */
+#define MSR_LINE	0xb0	/* CTS, DSR, DCD */
+
+static uint32_t rx_waiting(const struct guest_uart *u)
+{
+	return __atomic_load_n(&u->rx_tail, __ATOMIC_ACQUIRE) - __atomic_load_n(&u->rx_head, __ATOMIC_ACQUIRE);
+}
+
+static uint8_t rx_take(struct guest_uart *u)
+{
+	uint32_t head = __atomic_load_n(&u->rx_head, __ATOMIC_RELAXED);
+	uint8_t byte;
+
+	if (!rx_waiting(u))
+		return 0;
+	byte = u->rx[head % UART_FIFO];
+	__atomic_store_n(&u->rx_head, head + 1, __ATOMIC_RELEASE);
+	return byte;
+}
+
+uint32_t arch_console_input(struct vcpu *v, const uint8_t *bytes, uint32_t len)
+{
+	struct guest_uart *u = &v->arch->uart;
+	uint32_t tail = u->rx_tail, n = 0;
+
+	while (n < len && tail - __atomic_load_n(&u->rx_head, __ATOMIC_ACQUIRE) < UART_FIFO)
+		u->rx[tail++ % UART_FIFO] = bytes[n++];
+	__atomic_store_n(&u->rx_tail, tail, __ATOMIC_RELEASE);
+	return n;
+}
+
+static void transmit(struct arch_vcpu *a, uint8_t byte)
+{
+	struct guest_uart *u = &a->uart;
+
+	u->out[u->out_len++] = byte;
+	if (byte == '\n' || u->out_len == sizeof(u->out))
+		guest_leave(a, TSR_RUN_CONSOLE);
+}
+
+static uint8_t uart_read(struct guest_uart *u, uint32_t reg)
+{
+	bool dlab = u->lcr & LCR_DLAB;
+
+	switch (reg) {
+	case R_DATA:
+		return dlab ? (uint8_t)u->divisor : rx_take(u);
+	case R_IER:
+		return dlab ? (uint8_t)(u->divisor >> 8) : u->ier;
+	case R_IIR:
+		return (uint8_t)(IIR_NONE | (u->fcr & FCR_ENABLE ? IIR_FIFO | (u->fcr & FCR_64) : 0));
+	case R_LCR:
+		return u->lcr;
+	case R_MCR:
+		return u->mcr;
+	case R_LSR:
+		return LSR_EMPTY | (rx_waiting(u) ? LSR_READY : 0);
+	case R_MSR:
+		/* In loop-back the outputs come in: RTS as CTS, DTR as DSR, OUT1 as RI, OUT2 as DCD. */
+		if (u->mcr & MCR_LOOP)
+			return (uint8_t)((u->mcr & 2) << 3 | (u->mcr & 1) << 5 | (u->mcr & 0xc) << 4);
+		return MSR_LINE;
+	default:
+		return u->scr;
+	}
+}
+
+static void uart_write(struct arch_vcpu *a, uint32_t reg, uint8_t val)
+{
+	struct guest_uart *u = &a->uart;
+	bool dlab = u->lcr & LCR_DLAB;
+
+	switch (reg) {
+	case R_DATA:
+		if (dlab)
+			u->divisor = (uint16_t)((u->divisor & 0xff00) | val);
+		else if (!(u->mcr & MCR_LOOP))
+			transmit(a, val);
+		break;
+	case R_IER:
+		if (dlab)
+			u->divisor = (uint16_t)((u->divisor & 0xff) | val << 8);
+		else
+			u->ier = val & 0xf;
+		break;
+	case R_IIR:
+		/* The long FIFOs are changed under DLAB only: by this a 16750 is told from a 16550. */
+		if (!dlab)
+			val = (uint8_t)((val & ~FCR_64) | (u->fcr & FCR_64));
+		if (val & FCR_CLEAR_RX)
+			__atomic_store_n(&u->rx_head, __atomic_load_n(&u->rx_tail, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
+		u->fcr = val & FCR_ENABLE ? val & (FCR_ENABLE | FCR_64) : 0;
+		break;
+	case R_LCR:
+		u->lcr = val;
+		break;
+	case R_MCR:
+		u->mcr = val & 0x1f;
+		break;
+	case R_SCR:
+		u->scr = val;
+		break;
+	}
+}
+
+void guest_in(struct vcpu *v, uint16_t port, uint32_t size, uint32_t *val)
+{
+	*val = ~0u;
+	if (port >= TSR_PORT_UART && port < TSR_PORT_UART + 8 && size == 1)
+		*val = uart_read(&v->dom->vcpu[0].arch->uart, port - TSR_PORT_UART);
+	else if (port == TSR_PORT_SLEEP_CONTROL || port == TSR_PORT_SLEEP_STATUS || port == TSR_PORT_RESET)
+		*val = 0;
+}
+
+void guest_out(struct vcpu *v, uint16_t port, uint32_t size, uint32_t val)
+{
+	if (size != 1)
+		return;
+	if (port >= TSR_PORT_UART && port < TSR_PORT_UART + 8)
+		uart_write(v->dom->vcpu[0].arch, port - TSR_PORT_UART, (uint8_t)val);
+	else if (port == TSR_PORT_SLEEP_CONTROL && val == TSR_SLEEP_OFF)
+		core_guest_ended(v, TSR_END_POWEROFF, 0, 0);
+	else if (port == TSR_PORT_RESET && val == TSR_RESET_VALUE)
+		core_guest_ended(v, TSR_END_RESET, 0, 0);
+}
