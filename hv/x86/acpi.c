@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * The few facts taken from ACPI (specification 6.4, chapter 5): CPUs and IOAPICs
+ * (MADT), configuration space (MCFG), the ports that sleep and reset (FADT), and
+ * the sleep type of S5 from the DSDT's _S5 package. Read once, before the host.
+ */
+#include "hv/x86/x86.h"
+
+struct acpi_info acpi;
+
+struct sdt {
+	char sig[4];
+	uint32_t len;
+	uint8_t rev, sum;
+	char oem[18];
+	uint32_t creator[2];
+} __attribute__((packed));
+
+static uint32_t get32(const void *p, uint32_t off)
+{
+	uint32_t v;
+
+	memcpy(&v, (const char *)p + off, 4);
+	return v;
+}
+
+static uint64_t get64(const void *p, uint32_t off)
+{
+	return get32(p, off) | (uint64_t)get32(p, off + 4) << 32;
+}
+
+static uint8_t get8(const void *p, uint32_t off)
+{
+	return ((const uint8_t *)p)[off];
+}
+
+static bool sum_ok(const void *p, uint32_t len)
+{
+	uint8_t s = 0;
+
+	for (uint32_t i = 0; i < len; i++)
+		s = (uint8_t)(s + get8(p, i));
+	return s == 0;
+}
+
+static uint64_t find_rsdp(uint64_t from, uint64_t to)
+{
+	for (uint64_t a = from; a + 20 <= to; a += 16)
+		if (!memcmp(phys(a), "RSD PTR ", 8) && sum_ok(phys(a), 20))
+			return a;
+	return 0;
+}
+
+static void parse_madt(const struct sdt *t)
+{
+	for (uint32_t off = 44; off + 2 <= t->len && get8(t, off + 1) >= 2; off += get8(t, off + 1)) {
+		uint32_t id, flags;
+
+		switch (get8(t, off)) {
+		case 0:		/* local APIC */
+			id = get8(t, off + 3);
+			flags = get32(t, off + 4);
+			break;
+		case 9:		/* local x2APIC */
+			id = get32(t, off + 4);
+			flags = get32(t, off + 8);
+			break;
+		case 1:
+			if (acpi.ioapics < 4)
+				acpi.ioapic[acpi.ioapics++] = get32(t, off + 4);
+			continue;
+		default:
+			continue;
+		}
+		if (!(flags & 1))
+			continue;
+		if (acpi.cpus < MAX_CPUS)
+			acpi.apic_id[acpi.cpus++] = id;
+		else
+			acpi.cpus_ignored++;
+	}
+}
+
+/* NameOp "_S5_" PackageOp length count: first element is SLP_TYPa. */
+static void parse_dsdt(const struct sdt *t)
+{
+	for (uint32_t i = sizeof(*t); i + 12 < t->len; i++) {
+		uint32_t p = i + 4;
+
+		if (memcmp((const char *)t + i, "_S5_", 4) || get8(t, p) != 0x12)
+			continue;
+		p += 1 + 1 + (get8(t, p + 1) >> 6) + 1;
+		if (p + 2 > t->len)
+			return;
+		acpi.s5_type = get8(t, p) == 0x0a ? get8(t, p + 1) : get8(t, p);
+		/* ZeroOp and OneOp stand for themselves; a byte follows its prefix. */
+		acpi.s5_known = acpi.s5_type < 8;
+		return;
+	}
+}
+
+static void parse_fadt(const struct sdt *t)
+{
+	acpi.smi_cmd = (uint16_t)get32(t, 48);
+	acpi.acpi_enable = get8(t, 52);
+	acpi.pm1a_cnt = (uint16_t)get32(t, 64);
+	acpi.pm1b_cnt = (uint16_t)get32(t, 68);
+	if (t->len >= 129 && (get32(t, 112) & (1u << 10)) && get8(t, 116) == 1) {
+		acpi.reset_port = (uint16_t)get64(t, 120);
+		acpi.reset_value = get8(t, 128);
+	}
+	parse_dsdt(phys(get32(t, 40)));
+}
+
+void acpi_init(void)
+{
+	uint16_t ebda_seg;
+	const struct sdt *root;
+	uint32_t step = 4, n;
+
+	memcpy(&ebda_seg, phys(0x40e), 2);
+	acpi.rsdp = ebda_seg ? find_rsdp((uint64_t)ebda_seg << 4, ((uint64_t)ebda_seg << 4) + 1024) : 0;
+	if (!acpi.rsdp)
+		acpi.rsdp = find_rsdp(0xe0000, 0x100000);
+	if (!acpi.rsdp)
+		panic("no ACPI tables: this machine's CPUs and sleep ports cannot be known");
+	root = phys(get32(phys(acpi.rsdp), 16));
+	if (get8(phys(acpi.rsdp), 15) >= 2 && get64(phys(acpi.rsdp), 24)) {
+		root = phys(get64(phys(acpi.rsdp), 24));
+		step = 8;
+	}
+	n = (root->len - sizeof(*root)) / step;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t off = (uint32_t)sizeof(*root) + i * step;
+		const struct sdt *t = phys(step == 8 ? get64(root, off) : get32(root, off));
+
+		if (!sum_ok(t, t->len))
+			continue;
+		if (!memcmp(t->sig, "APIC", 4)) {
+			parse_madt(t);
+		} else if (!memcmp(t->sig, "FACP", 4)) {
+			parse_fadt(t);
+		} else if (!memcmp(t->sig, "MCFG", 4) && t->len >= 60 && !acpi.ecam_size) {
+			acpi.ecam_base = get64(t, 44);
+			acpi.ecam_size = (uint64_t)(get8(t, 55) - get8(t, 54) + 1) << 20;
+		}
+	}
+	if (!acpi.cpus)
+		panic("the ACPI tables list no CPU");
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* The rest of what the core asks for: memory, lock, time, randomness. */
+#include <core/arch.h>
+
+#include "hv/x86/x86.h"
+
+#define PIT_HZ		1193182u
+#define PIT_MS		20u
+#define RDRAND		(1u << 30)	/* CPUID 1 ECX */
+#define RDRAND_TRIES	100u
+
+static struct {
+	volatile uint32_t next, serving;
+} core_ticket;
+static uint64_t khz;
+
+void *arch_frame(mfn_t m)
+{
+	return phys(m.n * PAGE);
+}
+
+void arch_lock(void)
+{
+	uint32_t mine = __atomic_fetch_add(&core_ticket.next, 1, __ATOMIC_RELAXED);
+
+	while (__atomic_load_n(&core_ticket.serving, __ATOMIC_ACQUIRE) != mine)
+		cpu_relax();
+}
+
+void arch_unlock(void)
+{
+	__atomic_store_n(&core_ticket.serving, core_ticket.serving + 1, __ATOMIC_RELEASE);
+}
+
+/* Once, on the boot CPU: the TSC against channel 2 of the PIT. */
+static uint64_t calibrate(void)
+{
+	uint32_t count = PIT_HZ * PIT_MS / 1000;
+	uint64_t start;
+
+	outb(0x61, (uint8_t)((inb(0x61) & ~2) | 1));
+	outb(0x43, 0xb0);
+	outb(0x42, (uint8_t)count);
+	start = rdtsc();
+	outb(0x42, (uint8_t)(count >> 8));
+	while (!(inb(0x61) & 0x20))
+		cpu_relax();
+	return (rdtsc() - start) / PIT_MS;
+}
+
+uint64_t tsc_khz(void)
+{
+	if (!khz)
+		khz = calibrate();
+	return khz;
+}
+
+uint64_t arch_tsc_khz(void)
+{
+	return tsc_khz();
+}
+
+static uint64_t rdrand(void)
+{
+	uint64_t v;
+	uint8_t ok;
+
+	for (uint32_t i = 0; i < RDRAND_TRIES; i++) {
+		asm volatile("rdrand %0; setc %1" : "=r"(v), "=qm"(ok) : : "cc");
+		if (ok)
+			return v;
+		cpu_relax();
+	}
+	arch_halt("the CPU's random number generator gives nothing");
+}
+
+void arch_random(void *buf, size_t len)
+{
+	uint8_t *p = buf;
+
+	if (!(cpuid(1, 0).c & RDRAND))
+		arch_halt("the CPU has no RDRAND: keys could be guessed");
+	while (len) {
+		uint64_t v = rdrand();
+		size_t n = len < sizeof(v) ? len : sizeof(v);
+
+		memcpy(p, &v, n);
+		p += n;
+		len -= n;
+	}
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* From the multiboot information to the host's first instruction. */
+#include <core/core.h>
+
+#include "hv/x86/host.h"
+#include "hv/x86/svm.h"
+#include "hv/x86/x86.h"
+
+#define MB_LOADED	0x2badb002u
+#define MB_HAS_CMDLINE	(1u << 2)
+#define MB_HAS_MODULES	(1u << 3)
+#define MB_HAS_MMAP	(1u << 6)
+#define CMDLINE_MAX	1024u
+
+struct mb_info {
+	uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr, syms[4];
+	uint32_t mmap_length, mmap_addr;
+};
+
+struct mb_mod {
+	uint32_t start, end, string, reserved;
+};
+
+void boot_main(uint32_t magic, uint32_t info);
+
+static struct mb_module modules[2];
+static char cmdline[CMDLINE_MAX];
+static uint8_t root_secret[TSR_KEY_SIZE];
+static bool have_secret, iommu_off;
+
+/* Copies a string out and wipes it: the host must not find what the command line says. */
+static void take_string(char *to, size_t max, uint32_t from)
+{
+	volatile char *s = phys(from);
+	size_t n = 0;
+
+	for (; from && *s; s++) {
+		if (n < max - 1)
+			to[n++] = *s;
+		else
+			panic("a boot command line is longer than %u bytes", (uint32_t)max - 1);
+		*s = 0;
+	}
+	to[n] = 0;
+}
+
+static bool starts(const char *s, const char *word, const char **rest)
+{
+	while (*word)
+		if (*s++ != *word++)
+			return false;
+	*rest = s;
+	return true;
+}
+
+static int hex(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 :
+	       c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static void parse_secret(const char *s)
+{
+	for (uint32_t i = 0; i < TSR_KEY_SIZE; i++) {
+		int a = hex(s[2 * i]), b = a < 0 ? -1 : hex(s[2 * i + 1]);
+
+		if (b < 0)
+			panic("root_secret= wants %u hex digits", 2 * TSR_KEY_SIZE);
+		root_secret[i] = (uint8_t)(a << 4 | b);
+	}
+	have_secret = true;
+}
+
+static void parse_cmdline(void)
+{
+	const char *rest;
+
+	for (const char *s = cmdline; *s;) {
+		if (starts(s, "iommu=off", &rest))
+			iommu_off = true;
+		else if (starts(s, "root_secret=", &rest))
+			parse_secret(rest);
+		while (*s && *s != ' ')
+			s++;
+		while (*s == ' ')
+			s++;
+	}
+	memset(cmdline, 0, sizeof(cmdline));
+}
+
+static void read_multiboot(uint32_t magic, uint32_t info)
+{
+	const struct mb_info *mb = phys(info);
+	const struct mb_mod *mod = phys(mb->mods_addr);
+
+	if (magic != MB_LOADED)
+		panic("not started by a multiboot 1 loader");
+	if (!(mb->flags & MB_HAS_MMAP))
+		panic("the loader gives no memory map");
+	if (!(mb->flags & MB_HAS_MODULES) || !mb->mods_count || mb->mods_count > 2)
+		panic("boot modules wanted: the host's kernel, and its initramfs");
+	mem_parse(mb->mmap_addr, mb->mmap_length);
+	if (mb->flags & MB_HAS_CMDLINE)
+		take_string(cmdline, sizeof(cmdline), mb->cmdline);
+	for (uint32_t i = 0; i < mb->mods_count; i++) {
+		modules[i].base = mod[i].start;
+		modules[i].size = mod[i].end - mod[i].start;
+		take_string(modules[i].cmdline, sizeof(modules[i].cmdline), mod[i].string);
+	}
+	parse_cmdline();
+	mem_reserve(modules, mb->mods_count);
+}
+
+/* The host's command line is what follows the module's file name. */
+static const char *host_cmdline(void)
+{
+	const char *s = modules[0].cmdline;
+
+	while (*s && *s != ' ')
+		s++;
+	while (*s == ' ')
+		s++;
+	return s;
+}
+
+static uint32_t development(void)
+{
+	uint32_t d = TSR_DEVELOPMENT_NO_IOMMU | TSR_DEVELOPMENT_INIT;
+
+	if (have_secret)
+		d |= TSR_DEVELOPMENT_ROOT_SECRET;
+	if (!chipset.smram_locked)
+		d |= TSR_DEVELOPMENT_SMRAM;
+	return d;
+}
+
+static void start_core(void)
+{
+	struct ram_range ram[MEM_REGIONS_MAX];
+	struct core_boot boot = {
+		.ram = ram,
+		.hv = { virt_to_phys(hv_start) / PAGE, (hv_limit - virt_to_phys(hv_start)) / PAGE },
+		.nr_frames = mem_top / PAGE,
+		.nr_cpus = cpu_count,
+		.guests_allowed = iommu_off && chipset.smram_locked,
+		.development = development(),
+		.root_secret = have_secret ? root_secret : NULL,
+	};
+
+	for (uint32_t i = 0; i < mem_regions; i++)
+		if (mem_map[i].type == MEM_RAM)
+			ram[boot.nr_ram++] = (struct ram_range){ mem_map[i].base / PAGE, mem_map[i].size / PAGE };
+	boot.frames = boot_alloc((boot.nr_frames * sizeof(struct frame) + PAGE - 1) / PAGE);
+	core_init(&boot);
+	memset(root_secret, 0, sizeof(root_secret));
+}
+
+static void say(void)
+{
+	uint64_t ram = 0;
+
+	for (uint32_t i = 0; i < mem_regions; i++)
+		if (mem_map[i].type == MEM_RAM)
+			ram += mem_map[i].size;
+	con_printf("Tessera on %u CPUs, %lu MiB of RAM; hypervisor %lx..%lx (%lu MiB)", cpu_count, ram >> 20,
+		   virt_to_phys(hv_start), hv_limit, (hv_limit - virt_to_phys(hv_start)) >> 20);
+	if (iommu_off)
+		con_printf("WARNING: iommu=off: devices can read and write all memory; a development platform, keep no secrets here");
+	else
+		con_printf("no IOMMU is driven by this release, so no guests will run; iommu=off on this command line allows them");
+	if (have_secret)
+		con_printf("WARNING: root_secret= was given: whoever saw it can open every disk sealed here");
+	else
+		con_printf("the root secret was drawn now: sealed disks will not open after a restart");
+	if (!chipset.smram_locked)
+		con_printf("SMRAM cannot be locked on this board, so no guests will run");
+}
+
+void boot_main(uint32_t magic, uint32_t info)
+{
+	struct host_entry entry;
+	struct cpu *c = this_cpu();
+
+	console_init();
+	desc_init();
+	read_multiboot(magic, info);
+	paging_init();
+	cpu_init_self(c, 0);
+	acpi_init();
+	guard_pci_init();
+	smp_start();
+	npt_init();
+	guard_mmio_init();
+	start_core();
+	say();
+	linux_load(modules[0].base, modules[0].size, host_cmdline(), modules[1].base, modules[1].size, &entry);
+	memset(modules, 0, sizeof(modules));
+	svm_host_start_boot(c, entry.eip, entry.esi, entry.gdt, entry.gdt_limit);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * Guarded device pages. The local APIC, the IOAPICs and PCI configuration space are
+ * read-only in the host's table; the one store of a write is decoded, judged and
+ * done here. 0xfee01000 to 0xfeefffff is absent: a CPU's write there is an MSI.
+ */
+#include <core/core.h>
+
+#include "hv/x86/host.h"
+#include "hv/x86/svm.h"
+#include "hv/x86/x86.h"
+
+#define MSI_END		0xfef00000ull
+#define IOAPIC_SEL	0x00
+#define IOAPIC_WIN	0x10
+#define IOAPIC_FIRST	0x10	/* redirection entries, two registers each */
+#define RTE_MODE(v)	(((v) >> 8) & 7)
+
+void guard_mmio_init(void)
+{
+	npt_host_mmio(APIC_BASE_PA, PAGE, PERM_R);
+	npt_host_mmio(APIC_BASE_PA + PAGE, MSI_END - APIC_BASE_PA - PAGE, 0);
+	for (uint32_t i = 0; i < acpi.ioapics; i++)
+		npt_host_mmio(acpi.ioapic[i] & ~(PAGE - 1), PAGE, PERM_R);
+	if (acpi.ecam_size)
+		npt_host_mmio(acpi.ecam_base, acpi.ecam_size, PERM_R);
+}
+
+static void do_store(uint64_t pa, const struct store *st)
+{
+	if (st->size == 1)
+		*(volatile uint8_t *)phys(pa) = (uint8_t)st->value;
+	else if (st->size == 2)
+		*(volatile uint16_t *)phys(pa) = (uint16_t)st->value;
+	else
+		*(volatile uint32_t *)phys(pa) = st->value;
+}
+
+/* An entry may raise a vector, the host's NMI or the PIC's interrupt; SMI and INIT not. */
+static bool ioapic_write(uint64_t page, uint32_t off, uint32_t v)
+{
+	volatile uint32_t *sel = phys(page + IOAPIC_SEL), *win = phys(page + IOAPIC_WIN);
+	uint32_t mode = RTE_MODE(v);
+	bool ok = true;
+
+	conf_lock();
+	if (off == IOAPIC_WIN) {
+		/* Only this path writes the selector, so it holds still. */
+		if (*sel >= IOAPIC_FIRST && !(*sel & 1))
+			ok = mode == 0 || mode == 1 || mode == 4 || mode == 7;
+		if (ok)
+			*win = v;
+	} else {
+		*(volatile uint32_t *)phys(page + off) = v;
+	}
+	conf_unlock();
+	return ok;
+}
+
+static bool ecam_write(uint64_t pa, const struct store *st)
+{
+	uint64_t off = pa - acpi.ecam_base;
+	bool ok;
+
+	if ((off & (st->size - 1)) != 0)
+		return false;
+	conf_lock();
+	ok = guard_pci_write((uint16_t)(off >> 12), off & 0xfff, st->size, st->value);
+	if (ok)
+		do_store(pa, st);
+	conf_unlock();
+	return ok;
+}
+
+enum verdict guard_mmio(struct cpu *c, const struct host_state *s, uint64_t gpa, bool write, uint32_t *len)
+{
+	uint64_t page = gpa & ~(PAGE - 1);
+	bool ecam = acpi.ecam_size && gpa >= acpi.ecam_base && gpa - acpi.ecam_base < acpi.ecam_size;
+	bool ioapic = false;
+	struct store st;
+	uint32_t old = 0;
+	bool ok;
+
+	for (uint32_t i = 0; i < acpi.ioapics; i++)
+		ioapic |= page == (acpi.ioapic[i] & ~(PAGE - 1));
+	if (!write || (page != APIC_BASE_PA && !ecam && !ioapic) || !decode_store(&c->regs, s, &st))
+		return V_GP;
+	if (!ecam && (st.size != 4 || (gpa & 3)))
+		return V_GP;
+	if (st.xchg >= 0)
+		old = *(volatile uint32_t *)phys(gpa & ~3ull);
+	if (page == APIC_BASE_PA)
+		ok = apic_host_write(gpa & 0xfff, st.value);
+	else if (ecam)
+		ok = ecam_write(gpa, &st);
+	else
+		ok = ioapic_write(page, gpa & 0xfff, st.value);
+	if (!ok)
+		return V_GP;
+	if (st.xchg >= 0)
+		c->regs.r[st.xchg] = old;
+	*len = st.len;
+	return V_DONE;
+}

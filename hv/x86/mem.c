@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* The machine's memory map, the hypervisor's share of it, and its own page tables. */
+#include "hv/x86/x86.h"
+
+#define PTE_P		0x1ull
+#define PTE_W		0x2ull
+#define PTE_PS		0x80ull
+#define PTE_NX		(1ull << 63)
+#define PTE_ADDR	0x000ffffffffff000ull
+#define FOUR_GIB	0x100000000ull
+
+struct mem_region mem_map[MEM_REGIONS_MAX];
+uint32_t mem_regions;
+uint64_t mem_top;
+uint64_t hv_limit;
+uint64_t hv_cr3;
+uint64_t paging_end;
+static uint64_t pool_next;
+
+struct mb_mmap {
+	uint32_t size;
+	uint64_t base, len;
+	uint32_t type;
+} __attribute__((packed));
+
+static void add_region(uint64_t base, uint64_t end, uint32_t type)
+{
+	uint32_t i;
+
+	if (type == MEM_RAM) {
+		base = (base + PAGE - 1) & ~(PAGE - 1);
+		end &= ~(PAGE - 1);
+	} else {
+		base &= ~(PAGE - 1);
+		end = (end + PAGE - 1) & ~(PAGE - 1);
+	}
+	if (base >= end)
+		return;
+	if (mem_regions == MEM_REGIONS_MAX)
+		panic("the memory map has more than %u regions", MEM_REGIONS_MAX);
+	for (i = mem_regions; i && mem_map[i - 1].base > base; i--)
+		mem_map[i] = mem_map[i - 1];
+	mem_map[i] = (struct mem_region){ base, end - base, type };
+	mem_regions++;
+	if (type == MEM_RAM && end > mem_top)
+		mem_top = end;
+}
+
+void mem_parse(uint64_t mmap, uint32_t len)
+{
+	for (uint32_t off = 0; off + sizeof(struct mb_mmap) <= len;) {
+		const struct mb_mmap *m = phys(mmap + off);
+
+		add_region(m->base, m->base + m->len, m->type);
+		off += m->size + 4;
+	}
+}
+
+/*
+ * The hypervisor is one piece: image, then what is allocated at boot. Boot modules lie right behind the image and
+ * move up first.
+ */
+void mem_reserve(struct mb_module *mods, uint32_t n)
+{
+	uint64_t to;
+
+	pool_next = (virt_to_phys(hv_end) + STACK_SIZE - 1) & ~(STACK_SIZE - 1ull);
+	hv_limit = pool_next + mem_top / PAGE * 24 + mem_top / PAGE_1G * PAGE * 4 + (12ull << 20);
+	hv_limit = (hv_limit + PAGE_2M - 1) & ~(PAGE_2M - 1);
+	to = hv_limit;
+	for (uint32_t i = 0; i < n; i++)
+		to += (mods[i].size + PAGE - 1) & ~(PAGE - 1);
+	if (!mem_is_ram(virt_to_phys(hv_start), to - virt_to_phys(hv_start)))
+		panic("no RAM in one piece from %lx to %lx for the hypervisor and what it loads: give the machine more",
+		      virt_to_phys(hv_start), to);
+	/* From the last to the first, so that none is overwritten before it moves. */
+	while (n--) {
+		to -= (mods[n].size + PAGE - 1) & ~(PAGE - 1);
+		if (mods[n].base > to)
+			panic("boot module %u lies unexpectedly high at %lx", n, mods[n].base);
+		memmove(phys(to), phys(mods[n].base), mods[n].size);
+		mods[n].base = to;
+	}
+	memset(phys(virt_to_phys(hv_end)), 0, hv_limit - virt_to_phys(hv_end));
+}
+
+bool mem_is_ram(uint64_t pa, uint64_t size)
+{
+	for (uint32_t i = 0; i < mem_regions; i++)
+		if (mem_map[i].type == MEM_RAM && pa >= mem_map[i].base && size <= mem_map[i].size &&
+		    pa - mem_map[i].base <= mem_map[i].size - size)
+			return true;
+	return false;
+}
+
+static bool overlap(const struct mem_region *r, uint64_t pa, uint64_t size)
+{
+	return pa < r->base + r->size && (pa >= r->base || size > r->base - pa);
+}
+
+bool mem_has_ram(uint64_t pa, uint64_t size)
+{
+	for (uint32_t i = 0; i < mem_regions; i++)
+		if (mem_map[i].type == MEM_RAM && overlap(&mem_map[i], pa, size))
+			return true;
+	return false;
+}
+
+bool mem_touches_ram(uint64_t pa, uint64_t size)
+{
+	for (uint32_t i = 0; i < mem_regions; i++)
+		if (mem_map[i].type != MEM_RESERVED && overlap(&mem_map[i], pa, size))
+			return true;
+	return false;
+}
+
+bool mem_is_hv(uint64_t pa)
+{
+	return pa >= virt_to_phys(hv_start) && pa < hv_limit;
+}
+
+void *boot_alloc(uint64_t pages)
+{
+	uint64_t p = pool_next;
+
+	if (pages > (hv_limit - p) / PAGE)
+		panic("the hypervisor's boot memory is too small: %lu pages asked for", pages);
+	pool_next += pages * PAGE;
+	return phys(p);
+}
+
+void *boot_alloc_stack(void)
+{
+	pool_next = (pool_next + STACK_SIZE - 1) & ~(STACK_SIZE - 1ull);
+	return boot_alloc(STACK_SIZE / PAGE);
+}
+
+static uint64_t *next_table(uint64_t *table, uint32_t i)
+{
+	if (!(table[i] & PTE_P))
+		table[i] = virt_to_phys(boot_alloc(1)) | PTE_P | PTE_W;
+	return phys(table[i] & PTE_ADDR);
+}
+
+/*
+ * Identity map of the first 4 GiB and of all RAM, 2 MiB pages, never executable but for our text, which is read-only.
+ */
+void paging_init(void)
+{
+	uint64_t *pml4 = boot_alloc(1), end = mem_top > FOUR_GIB ? mem_top : FOUR_GIB;
+	uint64_t image = virt_to_phys(hv_start), image_end = (virt_to_phys(hv_end) + PAGE_2M - 1) & ~(PAGE_2M - 1);
+
+	for (uint64_t a = 0; a < end; a += PAGE_2M) {
+		uint64_t *pdpt = next_table(pml4, (a >> 39) & 511);
+		uint64_t *pd = next_table(pdpt, (a >> 30) & 511);
+		uint64_t *pt;
+
+		if (a < image || a >= image_end) {
+			pd[(a >> 21) & 511] = a | PTE_P | PTE_W | PTE_PS | PTE_NX;
+			continue;
+		}
+		pt = next_table(pd, (a >> 21) & 511);
+		for (uint64_t p = a; p < a + PAGE_2M; p += PAGE)
+			pt[(p >> 12) & 511] = p < virt_to_phys(hv_text_end) ? p | PTE_P :
+					      p | PTE_P | PTE_W | PTE_NX;
+	}
+	paging_end = pool_next;
+	hv_cr3 = virt_to_phys(pml4);
+	asm volatile("movq %0, %%cr3" : : "r"(hv_cr3) : "memory");
+}
