@@ -95,6 +95,8 @@ static enum verdict pci_address(struct cpu *c, uint16_t port, bool in, uint32_t 
 		conf_unlock();
 		return V_DONE;
 	}
+	if (port == 0xcfb && size == 1 && !in)
+		return V_DONE;	/* Linux's probe for the oldest mechanism; nothing listens */
 	if (port != 0xcf9 || size != 1)
 		return refused(c, port, in, v);
 	if (in)

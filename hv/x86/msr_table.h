@@ -27,6 +27,7 @@
 	X(0xc0000081, 0xc0000084, PASS, PASS, "SYSCALL: switched with the container")                    \
 	X(0xc0000100, 0xc0000103, PASS, PASS, "FS, GS and kernel GS base, TSC_AUX")                      \
 	X(0xc0010015, 0xc0010015, PASS, SAME, "HWCR")                                                    \
+	X(0xc001001f, 0xc001001f, PASS, IGNORE, "northbridge: Linux turns on extended 0xcf8 and does not check") \
 	X(0xc0010114, 0xc0010114, CHECK, SAME, "VM_CR: shown as disabled and locked")                    \
 	X(0xc0010117, 0xc0010117, REFUSE, REFUSE, "VM_HSAVE_PA")                                         \
 	X(0xc0011029, 0xc0011029, PASS, SAME, "decode configuration")
