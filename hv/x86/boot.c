@@ -2,6 +2,7 @@
 /* From the multiboot information to the host's first instruction. */
 #include <core/core.h>
 
+#include "hv/x86/guest.h"
 #include "hv/x86/host.h"
 #include "hv/x86/svm.h"
 #include "hv/x86/x86.h"
@@ -192,6 +193,7 @@ void boot_main(uint32_t magic, uint32_t info)
 	npt_init();
 	guard_mmio_init();
 	start_core();
+	guest_init();
 	say();
 	linux_load(modules[0].base, modules[0].size, host_cmdline(), modules[1].base, modules[1].size, &entry);
 	memset(modules, 0, sizeof(modules));

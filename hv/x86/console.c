@@ -158,9 +158,7 @@ _Noreturn void panic(const char *fmt, ...)
 	va_start(ap, fmt);
 	vprint(fmt, ap);
 	va_end(ap);
-	con_printf("stopped: the hypervisor cannot go on safely");
-	for (;;)
-		asm volatile("cli; hlt");
+	arch_halt("the hypervisor cannot go on safely");
 }
 
 void arch_log(const char *fmt, ...)

@@ -152,10 +152,16 @@ void npt_init(void)
 
 void npt_host_mmio(uint64_t pa, uint64_t size, uint8_t perm)
 {
-	for (uint64_t a = pa; a < pa + size; a += PAGE) {
-		if (mem_is_ram(a, PAGE))
-			panic("device page %lx lies in RAM", a);
-		*boot_entry(a >> 12, 0) = to_entry((struct leaf){ mfn(a >> 12), perm });
+	uint64_t step;
+
+	if (mem_has_ram(pa, size))
+		panic("device memory at %lx lies in RAM", pa);
+	for (uint64_t a = pa; a < pa + size; a += step) {
+		uint32_t level = !(a % PAGE_2M) && pa + size - a >= PAGE_2M;
+		uint64_t *e = boot_entry(a >> 12, level);
+
+		step = level ? PAGE_2M : PAGE;
+		*e = perm ? to_entry((struct leaf){ mfn(a >> 12), perm }) | (level ? N_PS : 0) : 0;
 	}
 }
 

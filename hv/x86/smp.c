@@ -15,6 +15,36 @@ extern uint64_t ap_stack;
 struct cpu *cpus[MAX_CPUS];
 uint32_t cpu_count;
 
+/*
+ * Memory types as the firmware gave them to the boot CPU, on every CPU; some firmware leaves that to the operating
+ * system, which here may not write them.
+ */
+#define MTRR_FIXED	11u
+#define MTRR_VARIABLE	16u
+#define MSR_MTRR_CAP	0xfeu
+#define MSR_MTRR_DEF	0x2ffu
+static const uint32_t mtrr_fixed[MTRR_FIXED] = { 0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d,
+						 0x26e, 0x26f };
+static uint64_t mtrr[MTRR_FIXED + 2 * MTRR_VARIABLE + 1];
+
+static void sync_mtrr(bool boot)
+{
+	uint32_t vcnt, n = 0;
+
+	if (!(cpuid(1, 0).d & (1u << 12)))
+		return;
+	vcnt = rdmsr(MSR_MTRR_CAP) & 0xff;
+	for (uint32_t i = 0; i < MTRR_FIXED + 2 * (vcnt < MTRR_VARIABLE ? vcnt : MTRR_VARIABLE) + 1; i++, n++) {
+		uint32_t msr = i == 0 ? MSR_MTRR_DEF : i <= MTRR_FIXED ? mtrr_fixed[i - 1] : 0x200 + i - 1 - MTRR_FIXED;
+
+		if (boot)
+			mtrr[n] = rdmsr(msr);
+		else if (rdmsr(msr) != mtrr[n])
+			wrmsr(msr, mtrr[n]);
+	}
+	asm volatile("wbinvd" : : : "memory");
+}
+
 void cpu_init_self(struct cpu *c, uint32_t index)
 {
 	c->self = c;
@@ -22,6 +52,7 @@ void cpu_init_self(struct cpu *c, uint32_t index)
 	c->inside = INSIDE_NONE;
 	c->dfr_flat = true;
 	desc_init();
+	sync_mtrr(index == 0);
 	asm volatile("movq %0, %%cr3" : : "r"(hv_cr3) : "memory");
 	apic_init_cpu();
 	svm_cpu_init(c);
