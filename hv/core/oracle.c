@@ -251,9 +251,6 @@ void oracle_check_all(void)
 
 void oracle_after_call(void)
 {
-#ifdef TSR_ORACLE_FULL
-	want_full = true;
-#endif
 	core_count(TSR_COUNT_oracle_runs);
 	if (want_full) {
 		oracle_check_all();
