@@ -31,7 +31,7 @@ static unsigned long exec_target;
 static int exec_trap;
 
 /* Maps nr frames, RAM or not, whoever owns them. NULL: cannot. */
-static void *map(unsigned long pfn, unsigned int nr, pgprot_t prot)
+static void *map(unsigned long pfn, unsigned int nr)
 {
 	unsigned int i, valid = 0;
 
@@ -43,10 +43,22 @@ static void *map(unsigned long pfn, unsigned int nr, pgprot_t prot)
 		}
 	}
 	if (valid == nr)
-		return vmap(pages, nr, VM_MAP, prot);
+		return vmap(pages, nr, VM_MAP, PAGE_KERNEL);
 	if (!valid)
-		return vmap_pfn(pfns, nr, prot);
+		return vmap_pfn(pfns, nr, PAGE_KERNEL);
 	return NULL;
+}
+
+/* vmap() makes nothing executable: take that bit away here, before the mapping was ever used. */
+static bool make_executable(void *p)
+{
+	unsigned int level;
+	pte_t *pte = lookup_address((unsigned long)p, &level);
+
+	if (!pte || level != PG_LEVEL_4K)
+		return false;
+	set_pte(pte, pte_mkexec(*pte));
+	return true;
 }
 
 static int try_read(const volatile u64 *p, u64 *value)
@@ -149,12 +161,12 @@ static int each_page(struct attack *a, const char *op, const u64 *arg)
 
 	for (i = 0; i < arg[1]; i++) {
 		bool once = exec || !strcmp(op, "walk");
-		void *p = map(pfn + (once ? 0 : i), 1, exec ? PAGE_KERNEL_EXEC : PAGE_KERNEL);
+		void *p = map(pfn + (once ? 0 : i), 1);
 		void *at = p + (arg[0] & ~PAGE_MASK);
 		u64 value = arg[2];
 		int trap;
 
-		if (!p)
+		if (!p || (exec && !make_executable(p)))
 			return -ENXIO;
 		if (exec)
 			trap = try_exec(at);
@@ -217,7 +229,7 @@ static int each_frame(struct attack *a, bool find, const u64 *arg)
 
 	while (pfn < arg[1]) {
 		unsigned int i, nr = min_t(u64, BATCH, arg[1] - pfn);
-		void *p = map(pfn, nr, PAGE_KERNEL);
+		void *p = map(pfn, nr);
 
 		if (!p)
 			return -ENXIO;
