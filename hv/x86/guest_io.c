@@ -12,8 +12,11 @@ enum { R_DATA, R_IER, R_IIR, R_LCR, R_MCR, R_LSR, R_MSR, R_SCR };
 #define MCR_LOOP	0x10
 #define FCR_ENABLE	0x01
 #define FCR_CLEAR_RX	0x02
-#define FCR_64		0x20
+#define IER_RX		0x01
+#define IER_TX		0x02
 #define IIR_NONE	0x01
+#define IIR_TX		0x02
+#define IIR_RX		0x04
 #define IIR_FIFO	0xc0
 #define LSR_READY	0x01
 #define LSR_EMPTY	0x60	/* holding and shift register */
@@ -56,6 +59,18 @@ static void transmit(struct arch_vcpu *a, uint8_t byte)
 		guest_leave(a, TSR_RUN_CONSOLE);
 }
 
+/* What would interrupt, if there were an interrupt: Linux asks this when it polls. The transmitter is always empty. */
+static uint8_t pending(const struct guest_uart *u)
+{
+	uint8_t iir = IIR_NONE;
+
+	if ((u->ier & IER_RX) && rx_waiting(u))
+		iir = IIR_RX;
+	else if (u->ier & IER_TX)
+		iir = IIR_TX;
+	return iir | (u->fcr & FCR_ENABLE ? IIR_FIFO : 0);
+}
+
 static uint8_t uart_read(struct guest_uart *u, uint32_t reg)
 {
 	bool dlab = u->lcr & LCR_DLAB;
@@ -66,7 +81,7 @@ static uint8_t uart_read(struct guest_uart *u, uint32_t reg)
 	case R_IER:
 		return dlab ? (uint8_t)(u->divisor >> 8) : u->ier;
 	case R_IIR:
-		return (uint8_t)(IIR_NONE | (u->fcr & FCR_ENABLE ? IIR_FIFO | (u->fcr & FCR_64) : 0));
+		return pending(u);
 	case R_LCR:
 		return u->lcr;
 	case R_MCR:
@@ -102,12 +117,9 @@ static void uart_write(struct arch_vcpu *a, uint32_t reg, uint8_t val)
 			u->ier = val & 0xf;
 		break;
 	case R_IIR:
-		/* The long FIFOs are changed under DLAB only: by this a 16750 is told from a 16550. */
-		if (!dlab)
-			val = (uint8_t)((val & ~FCR_64) | (u->fcr & FCR_64));
 		if (val & FCR_CLEAR_RX)
 			__atomic_store_n(&u->rx_head, __atomic_load_n(&u->rx_tail, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
-		u->fcr = val & FCR_ENABLE ? val & (FCR_ENABLE | FCR_64) : 0;
+		u->fcr = val & FCR_ENABLE;
 		break;
 	case R_LCR:
 		u->lcr = val;

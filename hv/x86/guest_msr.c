@@ -18,6 +18,7 @@
 #define MSR_TSC_AUX		0xc0000103
 #define MSR_SYSCFG		0xc0010010
 #define MSR_HWCR		0xc0010015
+#define MSR_NB_CFG		0xc001001f
 #define MSR_INT_PENDING		0xc0010055
 #define MSR_DE_CFG		0xc0011029
 
@@ -25,6 +26,7 @@
 #define HWCR_TSC_FREQ		(1ull << 24)	/* the TSC counts at P0's frequency: Linux wants to see it */
 #define HWCR_IGNORED		(HWCR_TSC_FREQ | 1u << 3 | 1u << 6 | 1u << 8)
 #define DE_CFG_LFENCE		(1ull << 1)
+#define NB_CFG_CF8_EXT		(1ull << 46)	/* set, so that Linux has no reason to write */
 #define DEBUGCTL_BTF		(1ull << 1)
 #define CR0_PG			(1ull << 31)
 
@@ -98,6 +100,9 @@ enum guest_verdict guest_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *val)
 		return G_DONE;
 	case MSR_DE_CFG:
 		*val = DE_CFG_LFENCE;
+		return G_DONE;
+	case MSR_NB_CFG:
+		*val = NB_CFG_CF8_EXT;
 		return G_DONE;
 	case MSR_KVM_WALL_CLOCK:
 		*val = a->wall_msr;

@@ -24,7 +24,7 @@ struct guest_apic {
 	uint64_t deadline;	/* TSC deadline in the machine's TSC, 0: not armed */
 };
 
-/* A 16750 (a 16550 with FIFOs of 64 bytes), polled: it never interrupts. Port 0x3f8; virtual CPU 0 has it. */
+/* A 16550A without its interrupt, to be polled; its input FIFO is longer. Virtual CPU 0 has it. */
 #define UART_FIFO 64u
 struct guest_uart {
 	uint8_t ier, lcr, mcr, scr, fcr;

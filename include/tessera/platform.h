@@ -8,7 +8,7 @@
 
 #include <tessera/types.h>
 
-/* A 16750 UART at eight ports, polled: it has no interrupt. */
+/* A 16550A UART at eight ports, to be polled: it has no interrupt. */
 #define TSR_PORT_UART 0x3f8u
 
 /* Hardware-reduced ACPI: FADT's sleep control, sleep status and reset registers, one byte each in I/O space. */
