@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause-Patent
+/* The block layer's side. */
+#include <linux/blkdev.h>
+#include <linux/bvec.h>
+#include "blk.h"
+
+#define SECTORS (TSR_BLOCK_SIZE >> SECTOR_SHIFT) /* of a block */
+
+static int op_of(const struct request *rq)
+{
+	switch (req_op(rq)) {
+	case REQ_OP_READ:
+		return TSR_BLK_READ;
+	case REQ_OP_WRITE:
+		return TSR_BLK_WRITE;
+	case REQ_OP_FLUSH:
+		return TSR_BLK_FLUSH;
+	case REQ_OP_WRITE_ZEROES:
+		return TSR_BLK_WRITE_ZEROES;
+	default:
+		return -1;
+	}
+}
+
+static void kick(struct blk_mq_hw_ctx *hctx)
+{
+	blk_q_kick(hctx->driver_data);
+}
+
+static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_queue_data *bd)
+{
+	struct blk_queue *q = hctx->driver_data;
+	struct request *rq = bd->rq;
+	struct blk_req *req = blk_mq_rq_to_pdu(rq);
+	int op = op_of(rq);
+	unsigned long flags;
+
+	if (op < 0)
+		return BLK_STS_NOTSUPP;
+	req->rq = rq;
+	req->op = op;
+	req->claimed = false;
+	req->flags = 0;
+	req->count = 0;
+	req->block = 0;
+	if (op != TSR_BLK_FLUSH) {
+		req->count = blk_rq_sectors(rq) / SECTORS;
+		req->block = blk_rq_pos(rq) / SECTORS;
+		if (WARN_ON_ONCE(blk_rq_sectors(rq) % SECTORS || blk_rq_pos(rq) % SECTORS || req->count == 0 ||
+				 req->count > TSR_BLK_MAX_BLOCKS || req->block + req->count > q->blk->blocks))
+			return BLK_STS_IOERR;
+	}
+	if (op != TSR_BLK_READ && op != TSR_BLK_FLUSH && rq->cmd_flags & REQ_FUA)
+		req->flags = TSR_BLK_FUA;
+	blk_mq_start_request(rq);
+	spin_lock_irqsave(&q->lock, flags);
+	list_add_tail(&req->node, &q->incoming);
+	spin_unlock_irqrestore(&q->lock, flags);
+	if (bd->last)
+		blk_q_kick(q);
+	return BLK_STS_OK;
+}
+
+/* A host may take as long as it likes: requests wait. */
+static enum blk_eh_timer_return timeout(struct request *rq)
+{
+	return BLK_EH_RESET_TIMER;
+}
+
+static int init_hctx(struct blk_mq_hw_ctx *hctx, void *data, unsigned int index)
+{
+	struct blk *b = data;
+
+	hctx->driver_data = &b->queue[index];
+	return 0;
+}
+
+static const struct blk_mq_ops mq_ops = {
+	.queue_rq = queue_rq,
+	.commit_rqs = kick,
+	.timeout = timeout,
+	.init_hctx = init_hctx,
+};
+
+static const struct block_device_operations disk_ops = {
+	.owner = THIS_MODULE,
+};
+
+void blk_copy_from_request(void *to, struct request *rq)
+{
+	struct req_iterator iter;
+	struct bio_vec bv;
+
+	rq_for_each_segment(bv, rq, iter) {
+		memcpy_from_bvec(to, &bv);
+		to += bv.bv_len;
+	}
+}
+
+void blk_copy_to_request(struct request *rq, const void *from)
+{
+	struct req_iterator iter;
+	struct bio_vec bv;
+
+	rq_for_each_segment(bv, rq, iter) {
+		memcpy_to_bvec(&bv, from);
+		from += bv.bv_len;
+	}
+}
+
+/* Apart from the thread: looking for partitions reads the disk, and the thread must stay free to see a backend go. */
+static void add_work(struct work_struct *work)
+{
+	struct blk *b = container_of(work, struct blk, add_work);
+	int err;
+
+	set_capacity(b->gendisk, b->blocks * SECTORS);
+	set_disk_ro(b->gendisk, b->read_only);
+	err = device_add_disk(&b->tdev->dev, b->gendisk, blk_gendisk_groups);
+	if (err)
+		dev_err(&b->tdev->dev, "Linux takes no disk of this name (%d)\n", err);
+	b->added = !err;
+	blk_format_finish(b, err);
+}
+
+static void set_limits(struct request_queue *queue)
+{
+	blk_queue_logical_block_size(queue, TSR_BLOCK_SIZE);
+	blk_queue_physical_block_size(queue, TSR_BLOCK_SIZE);
+	blk_queue_max_hw_sectors(queue, TSR_BLK_MAX_BLOCKS * SECTORS);
+	blk_queue_max_write_zeroes_sectors(queue, TSR_BLK_MAX_BLOCKS * SECTORS);
+	blk_queue_max_segments(queue, USHRT_MAX); /* everything is copied */
+	blk_queue_io_opt(queue, TSR_BLK_MAX_BLOCKS * TSR_BLOCK_SIZE);
+	blk_queue_write_cache(queue, true, true);
+	blk_queue_flag_set(QUEUE_FLAG_NONROT, queue);
+}
+
+int blk_disk_init(struct blk *b)
+{
+	struct gendisk *disk;
+	int err;
+
+	mutex_init(&b->add_lock);
+	INIT_WORK(&b->add_work, add_work);
+	b->tags.ops = &mq_ops;
+	b->tags.nr_hw_queues = b->nr_queues;
+	b->tags.queue_depth = BLK_DEPTH;
+	b->tags.cmd_size = sizeof(struct blk_req);
+	b->tags.numa_node = NUMA_NO_NODE;
+	b->tags.flags = BLK_MQ_F_SHOULD_MERGE | BLK_MQ_F_NO_SCHED_BY_DEFAULT;
+	b->tags.driver_data = b;
+	err = blk_mq_alloc_tag_set(&b->tags);
+	if (err)
+		return err;
+	disk = blk_mq_alloc_disk(&b->tags, b);
+	if (IS_ERR(disk)) {
+		blk_mq_free_tag_set(&b->tags);
+		return PTR_ERR(disk);
+	}
+	disk->fops = &disk_ops;
+	disk->private_data = b;
+	snprintf(disk->disk_name, sizeof(disk->disk_name), "tsr%u", b->tdev->index);
+	set_limits(disk->queue);
+	b->gendisk = disk;
+	return 0;
+}
+
+/* The disk has been deleted or was never added. */
+void blk_disk_exit(struct blk *b)
+{
+	put_disk(b->gendisk);
+	blk_mq_free_tag_set(&b->tags);
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause-Patent
+/* Formatting: every block gets a zero seal. Headers before, during and after it tell how far it got. */
+#include <linux/minmax.h>
+#include "blk.h"
+#include "proto/disk.h"
+
+#define PROGRESS_BLOCKS 262144u /* 1 GiB: a header that tells of the progress is written that often */
+
+int blk_header_write(struct blk *b, struct blk_header *header)
+{
+	int err = blk_header_seal(b, header);
+
+	if (err)
+		return err;
+	b->own[0] = (struct blk_req){
+		.op = TSR_BLK_HEADER_WRITE,
+		.count = TSR_HEADER_BLOCKS,
+		.block = tsr_disk_slot(&header->disk),
+		.header = &header->disk,
+	};
+	err = blk_exec(b, 1);
+	if (err && err != -ENOTCONN && err != -ESHUTDOWN)
+		dev_err(&b->tdev->dev, "the disk's header cannot be written (%d)\n", err);
+	return err;
+}
+
+static int write_progress(struct blk *b, u32 formatted)
+{
+	u64 random;
+	int err = tsr_random(&random, sizeof(random));
+
+	if (err)
+		return err;
+	tsr_disk_progress(&b->header->disk, formatted, random);
+	return blk_header_write(b, b->header);
+}
+
+/* A header of generation + 1 with a new id, one epoch, and nothing formatted yet. */
+static int begin(struct blk *b, u64 generation)
+{
+	struct tsr_disk_header *disk = &b->header->disk;
+	u8 salt[TSR_SALT_SIZE];
+	u64 random;
+	u32 i;
+	int err;
+
+	err = tsr_random(b->disk.disk_id, sizeof(b->disk.disk_id));
+	if (!err)
+		err = tsr_random(salt, sizeof(salt));
+	if (!err)
+		err = tsr_random(&random, sizeof(random));
+	if (err)
+		return err;
+	tsr_disk_init(disk, b->disk.suite, b->disk.disk_id, b->answer->blocks);
+	disk->generation = generation;
+	b->epoch = tsr_disk_attach(disk, salt, random);
+	atomic64_set(&b->counter, 0);
+	for (i = 0; i < b->nr_queues; i++) {
+		mutex_lock(&b->queue[i].mutex);
+		blk_keys_forget(&b->queue[i]);
+		mutex_unlock(&b->queue[i].mutex);
+	}
+	return blk_header_write(b, b->header);
+}
+
+/* As many requests at once as there are of our own. */
+static int zero_some(struct blk *b, u64 from, u64 *to)
+{
+	u64 blocks = b->answer->blocks;
+	u32 nr;
+
+	for (nr = 0; nr < BLK_OWN && from < blocks; nr++) {
+		u32 count = min_t(u64, TSR_BLK_MAX_BLOCKS, blocks - from);
+
+		b->own[nr] = (struct blk_req){ .op = TSR_BLK_WRITE_ZEROES, .count = count, .block = from };
+		from += count;
+	}
+	*to = from;
+	return blk_exec(b, nr);
+}
+
+static int zero_all(struct blk *b)
+{
+	u64 blocks = b->answer->blocks;
+	u64 done = 0, told = 0;
+	int err;
+
+	while (done < blocks) {
+		err = zero_some(b, done, &done);
+		if (err)
+			return err;
+		WRITE_ONCE(b->format_done, done);
+		if (done - told < PROGRESS_BLOCKS)
+			continue;
+		told = done;
+		err = write_progress(b, done);
+		if (err)
+			return err;
+	}
+	b->own[0] = (struct blk_req){ .op = TSR_BLK_FLUSH };
+	return blk_exec(b, 1);
+}
+
+int blk_format_disk(struct blk *b, u64 generation)
+{
+	int err;
+
+	WRITE_ONCE(b->format_done, 0);
+	dev_info(&b->tdev->dev, "formatting %llu blocks\n", b->answer->blocks);
+	err = begin(b, generation);
+	if (!err)
+		err = zero_all(b);
+	if (!err)
+		err = write_progress(b, TSR_DISK_FORMATTED);
+	if (err)
+		dev_err(&b->tdev->dev, "formatting has failed after %llu of %llu blocks (%d)\n", b->format_done, b->answer->blocks, err);
+	return err;
+}

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause-Patent
+/* A queue's worker: it alone touches the queue's ring, and keeps requests in order. */
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include "blk.h"
+
+void blk_q_kick(struct blk_queue *q)
+{
+	queue_work(q->blk->wq, &q->work);
+}
+
+/* ------------------------------------------------------------------ completions */
+
+static int take_completions(struct blk_queue *q)
+{
+	int n = blk_ring_completions(q);
+	int i, err = 0;
+
+	if (n <= 0)
+		return n;
+	for (i = 0; i < n; i++) {
+		struct tsr_blk_completion completion;
+		struct blk_req *req;
+		u32 page, pages;
+
+		err = blk_ring_pop(q, &completion);
+		if (err)
+			break;
+		req = q->inflight[completion.id];
+		if (!req) {
+			err = -EPROTO; /* never sent, or completed before */
+			break;
+		}
+		q->inflight[completion.id] = NULL;
+		q->count.in_flight--;
+		page = req->data_page;
+		pages = blk_req_pages(req);
+		blk_req_finish(q, req, completion.id, completion.status); /* req may be gone after it */
+		bitmap_clear(q->pool, page, pages);
+	}
+	blk_ring_popped(q);
+	return err ? err : n;
+}
+
+/* ------------------------------------------------------------------ submissions */
+
+static void count_request(struct blk_queue *q, const struct blk_req *req)
+{
+	if (!req->rq)
+		return;
+	switch (req->op) {
+	case TSR_BLK_READ:
+		q->count.reads++;
+		break;
+	case TSR_BLK_FLUSH:
+		q->count.flushes++;
+		break;
+	default:
+		q->count.writes++;
+	}
+	q->count.blocks += req->count;
+}
+
+static u32 free_slot(struct blk_queue *q)
+{
+	u32 slot;
+
+	for (slot = 0; slot < BLK_DEPTH; slot++)
+		if (!q->inflight[slot])
+			break;
+	return slot;
+}
+
+/* False: there is no room, or another request has one of its blocks; a completion will bring us here again. */
+static bool submit(struct blk_queue *q, struct blk_req *req)
+{
+	struct tsr_blk_request request = { .op = req->op, .flags = req->flags, .count = req->count, .block = req->block };
+	u32 pages = blk_req_pages(req);
+	u32 slot = free_slot(q);
+	unsigned long page = 0;
+	blk_status_t status;
+
+	if (slot == BLK_DEPTH)
+		return false;
+	if (pages)
+		page = bitmap_find_next_zero_area(q->pool, q->blk->data_pages, 0, pages, 0);
+	if (page + pages > q->blk->data_pages || !blk_req_claim(q, req))
+		return false;
+	blk_req_claim_waited(q);
+	list_del(&req->node);
+	req->data_page = page;
+	status = blk_req_refuse(q, req);
+	if (status == BLK_STS_OK && blk_req_fill(q, req, slot))
+		status = BLK_STS_RESOURCE; /* no memory or no key: EAGAIN would be wrong, ENOMEM is what it was */
+	if (status != BLK_STS_OK) {
+		blk_req_fail(q, req, status);
+		return true;
+	}
+	request.id = slot;
+	request.data_page = page;
+	bitmap_set(q->pool, page, pages);
+	q->inflight[slot] = req;
+	q->count.in_flight++;
+	count_request(q, req);
+	blk_ring_push(q, &request);
+	return true;
+}
+
+/* In order, so that a large request or one for a busy block is not overtaken for ever. */
+static void submit_list(struct blk_queue *q, struct list_head *list)
+{
+	while (!list_empty(list))
+		if (!submit(q, list_first_entry(list, struct blk_req, node)))
+			return;
+}
+
+static void take_incoming(struct blk_queue *q)
+{
+	spin_lock_irq(&q->lock);
+	list_splice_tail_init(&q->incoming, &q->waiting);
+	spin_unlock_irq(&q->lock);
+}
+
+static int run(struct blk_queue *q)
+{
+	int err;
+
+	do {
+		take_incoming(q);
+		err = take_completions(q);
+		if (err < 0)
+			return err;
+		submit_list(q, &q->own);
+		if (q->serving)
+			submit_list(q, &q->waiting);
+		err = blk_ring_publish(q);
+		if (err)
+			return err;
+		cond_resched();
+	} while (blk_ring_arm(q));
+	return 0;
+}
+
+/* The device is going away and there is no session: nothing will ever come of these. */
+static void fail_waiting(struct blk_queue *q)
+{
+	take_incoming(q);
+	while (!list_empty(&q->waiting)) {
+		struct blk_req *req = list_first_entry(&q->waiting, struct blk_req, node);
+
+		list_del(&req->node);
+		blk_req_fail(q, req, BLK_STS_IOERR);
+	}
+	blk_req_claim_waited(q);
+}
+
+static void work(struct work_struct *work)
+{
+	struct blk_queue *q = container_of(work, struct blk_queue, work);
+	unsigned int noio = memalloc_noio_save(); /* writeback may be waiting for us */
+	int err;
+
+	mutex_lock(&q->mutex);
+	if (q->live && !q->broken) {
+		err = run(q);
+		if (err) {
+			q->broken = true;
+			dev_err(&q->blk->tdev->dev, "the backend breaks the ring's rules (queue %u, %d): the session ends\n",
+				q->index, err);
+			blk_poke(q->blk);
+		}
+	} else if (!q->live && READ_ONCE(q->blk->removing)) {
+		fail_waiting(q);
+	}
+	mutex_unlock(&q->mutex);
+	memalloc_noio_restore(noio);
+}
+
+/* ------------------------------------------------------------------ for the thread */
+
+void blk_q_start(struct blk_queue *q)
+{
+	mutex_lock(&q->mutex);
+	q->live = true;
+	q->broken = false;
+	mutex_unlock(&q->mutex);
+}
+
+void blk_q_serve(struct blk_queue *q)
+{
+	mutex_lock(&q->mutex);
+	q->serving = true;
+	mutex_unlock(&q->mutex);
+	blk_q_kick(q);
+}
+
+/* Own requests end; the block layer's go to the front of the waiting, with their claims. They are sealed anew when sent again. */
+void blk_q_stop(struct blk_queue *q)
+{
+	struct blk_req *req, *next;
+	LIST_HEAD(again);
+	u32 slot;
+
+	mutex_lock(&q->mutex);
+	q->live = false;
+	q->serving = false;
+	for (slot = 0; slot < BLK_DEPTH; slot++) {
+		req = q->inflight[slot];
+		if (!req)
+			continue;
+		q->inflight[slot] = NULL;
+		q->count.in_flight--;
+		if (req->rq) {
+			list_add_tail(&req->node, &again);
+			q->count.resubmitted++;
+		} else {
+			list_add_tail(&req->node, &q->own);
+		}
+	}
+	list_splice(&again, &q->waiting);
+	list_for_each_entry_safe(req, next, &q->own, node) {
+		list_del(&req->node);
+		req->result = -ENOTCONN;
+	}
+	bitmap_zero(q->pool, BLK_POOL_MAX);
+	mutex_unlock(&q->mutex);
+	blk_q_kick(q); /* in case the device is being removed */
+}
+
+static bool all_done(struct blk *b, u32 nr)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++)
+		if (smp_load_acquire(&b->own[i].result) == -EINPROGRESS) /* pairs with the release at the request's end */
+			return false;
+	return true;
+}
+
+int blk_exec(struct blk *b, u32 nr)
+{
+	struct blk_queue *q = &b->queue[0];
+	u32 i;
+	int err;
+
+	mutex_lock(&q->mutex);
+	for (i = 0; i < nr; i++) {
+		b->own[i].result = -EINPROGRESS;
+		list_add_tail(&b->own[i].node, &q->own);
+	}
+	mutex_unlock(&q->mutex);
+	blk_q_kick(q);
+	err = blk_wait(b, all_done, nr);
+	if (err) {
+		blk_queues_stop(b); /* nobody has b->own after this */
+		return err;
+	}
+	for (i = 0; i < nr; i++)
+		if (b->own[i].result)
+			return b->own[i].result;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ life */
+
+int blk_q_init(struct blk *b, u32 index)
+{
+	struct blk_queue *q = &b->queue[index];
+	u32 i;
+
+	q->blk = b;
+	q->index = index;
+	q->event = -1;
+	INIT_WORK(&q->work, work);
+	spin_lock_init(&q->lock);
+	mutex_init(&q->mutex);
+	INIT_LIST_HEAD(&q->incoming);
+	INIT_LIST_HEAD(&q->waiting);
+	INIT_LIST_HEAD(&q->own);
+	q->bounce = alloc_pages_exact(TSR_BLK_MAX_BLOCKS * TSR_BLOCK_SIZE, GFP_KERNEL | __GFP_ZERO);
+	if (!q->bounce)
+		return -ENOMEM;
+	for (i = 0; i < BLK_KEYS; i++) {
+		struct crypto_aead *tfm = blk_tfm_alloc();
+
+		if (IS_ERR(tfm))
+			return PTR_ERR(tfm);
+		q->key[i].tfm = tfm;
+	}
+	q->aead = blk_aead_alloc(q->key[0].tfm);
+	return q->aead ? 0 : -ENOMEM;
+}
+
+/* Undoes as much of blk_q_init as was done. Nothing is in flight or waiting. */
+void blk_q_exit(struct blk_queue *q)
+{
+	u32 i;
+
+	if (!q->blk)
+		return;
+	cancel_work_sync(&q->work);
+	blk_aead_free(q->aead);
+	for (i = 0; i < BLK_KEYS; i++)
+		crypto_free_aead(q->key[i].tfm);
+	if (q->bounce) {
+		memzero_explicit(q->bounce, TSR_BLK_MAX_BLOCKS * TSR_BLOCK_SIZE);
+		free_pages_exact(q->bounce, TSR_BLK_MAX_BLOCKS * TSR_BLOCK_SIZE);
+	}
+}
