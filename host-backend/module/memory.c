@@ -23,7 +23,7 @@
 #define BLOCK_ORDER     9u
 #define BLOCK_ORDER_MIN 4u /* below, a kept page for each block would cost too much */
 #define LOWEST_PFN      0x1000u /* nothing below 16 MiB can be given: firmware and old devices reach it */
-#define GIVE_PAGES      4096u /* in one hypercall: it scrubs them, and this CPU takes no interrupt meanwhile */
+#define GIVE_PAGES      1024u /* in one hypercall: it scrubs them, and this CPU takes no interrupt meanwhile */
 
 static int add_chunk(struct tsr_memory *mem, unsigned long pfn, u32 count, u8 kind)
 {
@@ -231,8 +231,8 @@ int tsr_memory_donate(struct tsr_memory *mem, u32 guest)
 	return 0;
 }
 
-/* One chunk: busy pages are waited for a while, then left to the hypervisor. */
-static int reclaim_chunk(struct tsr_chunk *c, u32 guest)
+/* One chunk: if patient, busy pages are waited for a while before they are left to the hypervisor. */
+static int reclaim_chunk(struct tsr_chunk *c, u32 guest, bool patient)
 {
 	unsigned long limit = jiffies + TSR_AGAIN_SECONDS * HZ;
 	struct tsr_donate one = { .host_pfn = c->pfn, .count = c->count };
@@ -240,7 +240,7 @@ static int reclaim_chunk(struct tsr_chunk *c, u32 guest)
 
 	for (;;) {
 		status = tsr_call_batch(TSR_CALL_GUEST_RECLAIM, guest, &one, sizeof(one), 1, NULL);
-		if (status != -TSR_E_BUSY || time_after(jiffies, limit))
+		if (status != -TSR_E_BUSY || !patient || time_after(jiffies, limit))
 			return status;
 		msleep(1);
 	}
@@ -260,7 +260,8 @@ void tsr_memory_reclaim(struct tsr_memory *mem, u32 guest, const char *name)
 
 			if (!c->given || c->kind != kinds[k])
 				continue;
-			status = reclaim_chunk(c, guest);
+			/* Once something stays away, the tables that map it stay as well: no use in waiting for each. */
+			status = reclaim_chunk(c, guest, !said);
 			c->given = status != 0;
 			if (status && !said)
 				pr_err("guest %s: memory at pfn %#lx does not come back: %s\n", name, c->pfn,

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* The `tessera` command: what its subcommands share. */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include <tessera/host.h>
+
+/* A subcommand returns one of these. */
+enum cli_exit { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+
+struct cli_command {
+	const char *name; /* one or two words */
+	const char *summary;
+	const char *help; /* usage, options and examples */
+	int (*run)(const struct cli_command *self, int argc, char **argv); /* argv[0] is the name's last word */
+};
+
+extern const struct cli_command
+	cli_info, cli_counters, cli_measure, cli_console, cli_token_list,
+	cli_guest_create, cli_guest_run, cli_guest_start, cli_guest_list, cli_guest_show, cli_guest_stop, cli_guest_destroy,
+	cli_disk_attach, cli_disk_detach, cli_image_create, cli_image_check;
+
+/* "tessera: ..." and a newline on standard error; returns CLI_FAILED. */
+int cli_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The same and where to find help; returns CLI_USAGE. */
+int cli_usage(const struct cli_command *self, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ------------------------------------------------------------------ the host module: device.c */
+
+/* /dev/tessera, or -1 after saying why not. */
+int host_open(void);
+/* ioctl that is repeated when interrupted. */
+int host_call(int fd, unsigned long request, void *arg);
+/* What an errno of the host module means, and what to do. */
+const char *host_error(int err);
+/* A guest by name or number; false after saying that there is none. */
+bool host_find(int fd, const char *name_or_id, struct tsr_ioc_config *config);
+/* The next live guest with an id of at least *id, which it moves past that. False with errno 0 after the last one. */
+bool host_next(int fd, uint32_t *id, struct tsr_ioc_guest *guest);
+bool host_guest_info(int fd, uint32_t id, struct tsr_ioc_guest *guest);
+/* A device of the guest's by label or number; -1 after saying that there is none. */
+int host_device(const struct tsr_ioc_config *config, const char *label_or_number);
+
+/* ------------------------------------------------------------------ text.c */
+
+/* Sizes like 512M, 1G, 4096; suffixes K, M, G, T are powers of 1024. */
+bool text_size(const char *text, uint64_t *bytes);
+/* A number, decimal or 0x hexadecimal, up to max. */
+bool text_number(const char *text, uint64_t max, uint64_t *number);
+/* Pairs of hexadecimal digits, at most size bytes; the rest becomes zero. */
+bool text_hex(const char *text, uint8_t *bytes, size_t size);
+/* A guest's name: 1 to 31 of A-Z a-z 0-9 - _ . */
+bool text_name(const char *text);
+/* A device's label: 1 to 32 printable characters without spaces. */
+bool text_label(const char *text, uint8_t label[TSR_LABEL_SIZE]);
+
+void print_hex(FILE *out, const uint8_t *bytes, size_t size);
+/* A JSON string with its quotes. */
+void print_json_string(FILE *out, const char *text, size_t max);
+/* A label, with anything unprintable as ? */
+void print_label(FILE *out, const uint8_t label[TSR_LABEL_SIZE]);
+const char *guest_state_text(const struct tsr_guest_info *info); /* "running", "stopped: power-off", ... */
+
+/* ------------------------------------------------------------------ files.c */
+
+/* A whole file, mapped read-only. */
+struct cli_file {
+	void *data;
+	uint64_t size;
+};
+bool file_map(struct cli_file *file, const char *path);
+void file_unmap(struct cli_file *file);
+
+#endif

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
+/* tessera disk attach, detach: starting and ending tesserad. */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "host-backend/cli/cli.h"
+
+#define DAEMON "tesserad"
+
+struct attach {
+	const char *daemon; /* NULL: beside this program, else in PATH */
+	const char *log;
+	bool read_only;
+};
+
+static _Noreturn void run_daemon(const struct attach *a, uint32_t guest, int device, const char *image)
+{
+	char id[16], number[16], self[PATH_MAX], *slash;
+	const char *args[16] = { DAEMON, "--guest", id, "--device", number, "--image", image };
+	unsigned n = 7;
+	ssize_t len;
+
+	snprintf(id, sizeof(id), "%u", guest);
+	snprintf(number, sizeof(number), "%d", device);
+	if (a->read_only)
+		args[n++] = "--read-only";
+	if (a->log) {
+		args[n++] = "--log";
+		args[n++] = a->log;
+	}
+	if (a->daemon) {
+		execv(a->daemon, (char **)args);
+		cli_fail("%s cannot be started: %s", a->daemon, strerror(errno));
+		_exit(127);
+	}
+	len = readlink("/proc/self/exe", self, sizeof(self) - sizeof(DAEMON) - 1);
+	self[len > 0 ? len : 0] = '\0';
+	slash = strrchr(self, '/');
+	if (slash) {
+		strcpy(slash + 1, DAEMON);
+		execv(self, (char **)args);
+	}
+	execvp(DAEMON, (char **)args);
+	cli_fail(DAEMON " is neither beside this program nor in PATH: name it with --daemon");
+	_exit(127);
+}
+
+/* tesserad goes to the background by itself once it serves the disk; until then it says here what is wrong. */
+static bool wait_for_daemon(pid_t child)
+{
+	int status;
+
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return false;
+	return WIFEXITED(status) && !WEXITSTATUS(status);
+}
+
+static int attach_disk(const struct attach *a, const char *guest, const char *disk, const char *image)
+{
+	struct tsr_ioc_config config;
+	int device, fd = host_open();
+	pid_t child;
+
+	if (fd < 0 || !host_find(fd, guest, &config))
+		return CLI_FAILED;
+	device = host_device(&config, disk);
+	if (device < 0)
+		return CLI_FAILED;
+	if (config.backend[device])
+		return cli_fail("process %d serves this disk already: tessera disk detach %s %s", config.backend[device], guest, disk);
+	child = fork();
+	if (!child)
+		run_daemon(a, config.guest, device, image);
+	if (child < 0 || !wait_for_daemon(child))
+		return cli_fail("the disk is not attached: " DAEMON " did not start%s%s", a->log ? "; see " : "", a->log ? a->log : "");
+	if (host_call(fd, TSR_IOC_CONFIG, &config) < 0 || !config.backend[device])
+		return cli_fail("the disk is not attached: " DAEMON " has ended%s%s", a->log ? "; see " : "", a->log ? a->log : "");
+	printf("disk ");
+	print_label(stdout, config.config.device[device].label);
+	printf(" of guest %s is served from %s by process %d\n", config.name, image, config.backend[device]);
+	return CLI_OK;
+}
+
+static int run_attach(const struct cli_command *self, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "read-only", no_argument, NULL, 'r' },
+		{ "log", required_argument, NULL, 'l' },
+		{ "daemon", required_argument, NULL, 'd' },
+		{},
+	};
+	struct attach a = {};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == 'r')
+			a.read_only = true;
+		else if (c == 'l')
+			a.log = optarg;
+		else if (c == 'd')
+			a.daemon = optarg;
+		else
+			return cli_usage(self, "an option is not known or its argument is missing");
+	}
+	if (argc - optind != 3)
+		return cli_usage(self, "give a guest, a disk and an image");
+	return attach_disk(&a, argv[optind], argv[optind + 1], argv[optind + 2]);
+}
+
+const struct cli_command cli_disk_attach = {
+	.name = "disk attach",
+	.summary = "serve a guest's disk from an image, in the background",
+	.help = "Usage: tessera disk attach GUEST DISK IMAGE [--read-only] [--log FILE] [--daemon PATH]\n\n"
+		"DISK is the label given with --disk when the guest was created, or the disk's number. IMAGE is a file or\n"
+		"block device made by `tessera image create`. Starts tesserad and returns when it serves the disk; it ends\n"
+		"with the guest or with `tessera disk detach`.\n\n"
+		"  --read-only    refuse the guest's writes\n"
+		"  --log FILE     where tesserad writes its messages (default: here)\n"
+		"  --daemon PATH  the tesserad to use (default: the one beside this program, else from PATH)\n\n"
+		"Example:\n  tessera disk attach demo data /var/lib/tessera/data.img --log /var/log/tesserad.log\n",
+	.run = run_attach,
+};
+
+/* Until the daemon has ended; false after the time is over. */
+static bool wait_for_end(pid_t pid, int fd, uint32_t guest, int device, int seconds)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct tsr_ioc_config config = { .guest = guest };
+	struct pollfd wait = { .fd = pidfd, .events = POLLIN };
+
+	if (pidfd >= 0)
+		poll(&wait, 1, seconds * 1000);
+	if (pidfd >= 0)
+		close(pidfd);
+	return host_call(fd, TSR_IOC_CONFIG, &config) < 0 || config.backend[device] != pid;
+}
+
+static int run_detach(const struct cli_command *self, int argc, char **argv)
+{
+	struct tsr_ioc_config config;
+	int device, fd;
+
+	if (argc != 3 || argv[1][0] == '-')
+		return cli_usage(self, "give a guest and a disk");
+	fd = host_open();
+	if (fd < 0 || !host_find(fd, argv[1], &config))
+		return CLI_FAILED;
+	device = host_device(&config, argv[2]);
+	if (device < 0)
+		return CLI_FAILED;
+	if (config.backend[device] <= 0)
+		return cli_fail("nobody serves this disk");
+	if (kill(config.backend[device], SIGTERM) && errno != ESRCH)
+		return cli_fail("process %d cannot be told to end: %s", config.backend[device], strerror(errno));
+	if (!wait_for_end(config.backend[device], fd, config.guest, device, 30))
+		return cli_fail("process %d still serves the disk after 30 seconds: it may wait for its storage", config.backend[device]);
+	printf("disk %s of guest %s is detached; the guest waits for it to come back\n", argv[2], config.name);
+	return CLI_OK;
+}
+
+const struct cli_command cli_disk_detach = {
+	.name = "disk detach",
+	.summary = "end the process that serves a guest's disk",
+	.help = "Usage: tessera disk detach GUEST DISK\n\n"
+		"Requests in flight are finished first. The guest sees a disk that is away and waits; attach it again and it\n"
+		"goes on.\n\nExample:\n  tessera disk detach demo data\n",
+	.run = run_detach,
+};

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
+/* tessera info, counters, token list. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host-backend/cli/cli.h"
+
+static const char *const counter_names[] = {
+#define NAME(name, text) #name,
+	TSR_COUNTERS(NAME)
+#undef NAME
+};
+static const char *const counter_texts[] = {
+#define TEXT(name, text) text,
+	TSR_COUNTERS(TEXT)
+#undef TEXT
+};
+
+static const struct {
+	uint32_t bit;
+	const char *text;
+} reasons[] = {
+	{ TSR_DEVELOPMENT_NO_IOMMU, "no IOMMU is in use: a device the host drives can reach all memory (iommu=off was given)" },
+	{ TSR_DEVELOPMENT_ROOT_SECRET, "the root secret came from the command line: who can read that can open every disk" },
+	{ TSR_DEVELOPMENT_SMRAM, "the firmware's SMRAM could not be locked: code there can reach all memory" },
+	{ TSR_DEVELOPMENT_INIT, "INIT cannot be held by this CPU: a device can reset a CPU out of its container" },
+};
+
+static bool get_info(int fd, struct tsr_info *info)
+{
+	if (!host_call(fd, TSR_IOC_INFO, info))
+		return true;
+	cli_fail("the hypervisor does not answer: %s", host_error(errno));
+	return false;
+}
+
+static void print_counters_json(const struct tsr_info *info)
+{
+	printf("\"counters\":{");
+	for (size_t i = 0; i < TSR_COUNTER_NR; i++)
+		printf("%s\"%s\":%" PRIu64, i ? "," : "", counter_names[i], info->counters[i]);
+	printf("}");
+}
+
+static void print_info_json(const struct tsr_info *info)
+{
+	const struct tsr_census *c = &info->census;
+
+	printf("{\"abi\":\"%u.%u\",\"features\":%u,\"development\":%u,\"cpus\":%u,\"guests\":%u,\"tokens\":%u,"
+	       "\"max_guests\":%u,\"max_tokens\":%u,\"tsc_khz\":%" PRIu64 ",\"hv_base_pfn\":%" PRIu64 ",\"hv_pages\":%" PRIu64 ",",
+	       info->abi_version >> 16, info->abi_version & 0xffff, info->features, info->development, info->cpus, info->guests,
+	       info->tokens, info->max_guests, info->max_tokens, info->tsc_khz, info->hv_base_pfn, info->hv_pages);
+	printf("\"census\":{\"hypervisor\":%" PRIu64 ",\"host\":%" PRIu64 ",\"guests\":%" PRIu64 ",\"tables\":%" PRIu64
+	       ",\"displaced\":%" PRIu64 ",\"windows\":%" PRIu64 "},",
+	       c->hypervisor, c->host, c->guests, c->tables, c->displaced, c->windows);
+	print_counters_json(info);
+	printf("}\n");
+}
+
+static void print_counters(const struct tsr_info *info)
+{
+	for (size_t i = 0; i < TSR_COUNTER_NR; i++)
+		printf("  %-18s %12" PRIu64 "  %s\n", counter_names[i], info->counters[i], counter_texts[i]);
+}
+
+static void print_census_line(const char *what, uint64_t frames)
+{
+	printf("  %-12s %10" PRIu64 " frames %8" PRIu64 " MiB\n", what, frames, frames >> 8);
+}
+
+static void print_info(const struct tsr_info *info)
+{
+	printf("Tessera hypervisor, ABI %u.%u, TSC %" PRIu64 " kHz\n", info->abi_version >> 16, info->abi_version & 0xffff,
+	       info->tsc_khz);
+	if (info->development) {
+		printf("\n*** DEVELOPMENT PLATFORM: guests on this machine are NOT protected as they should be:\n");
+		for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+			if (info->development & reasons[i].bit)
+				printf("***   - %s\n", reasons[i].text);
+	}
+	printf("\nfeatures\n");
+#define FEATURE(bit, name, text)                 \
+	if (info->features & (1u << (bit)))      \
+		printf("  %-14s %s\n", #name, text);
+	TSR_FEATURES(FEATURE)
+#undef FEATURE
+	printf("\nin use\n  CPUs %u, guests %u of %u, tokens %u of %u\n", info->cpus, info->guests, info->max_guests, info->tokens,
+	       info->max_tokens);
+	printf("\nmemory by owner\n");
+	print_census_line("hypervisor", info->census.hypervisor);
+	print_census_line("host", info->census.host);
+	print_census_line("  displaced", info->census.displaced);
+	print_census_line("  windows", info->census.windows);
+	print_census_line("guests", info->census.guests);
+	print_census_line("tables", info->census.tables);
+	printf("\ncounters\n");
+	print_counters(info);
+}
+
+static int run_info(const struct cli_command *self, int argc, char **argv)
+{
+	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, {} };
+	struct tsr_info info;
+	bool json = false;
+	int fd, c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c != 'j')
+			return cli_usage(self, "an option is not known");
+		json = true;
+	}
+	if (optind != argc)
+		return cli_usage(self, "too many arguments");
+	fd = host_open();
+	if (fd < 0 || !get_info(fd, &info))
+		return CLI_FAILED;
+	if (json)
+		print_info_json(&info);
+	else
+		print_info(&info);
+	return CLI_OK;
+}
+
+const struct cli_command cli_info = {
+	.name = "info",
+	.summary = "the hypervisor: version, features, protection, memory, counters",
+	.help = "Usage: tessera info [--json]\n\n"
+		"Says loudly when this is a development platform, and why.\n\n"
+		"Examples:\n  tessera info\n  tessera info --json\n",
+	.run = run_info,
+};
+
+static int watch(int fd, struct tsr_info *info)
+{
+	struct tsr_info before = *info;
+
+	for (;;) {
+		printf("\n");
+		for (size_t i = 0; i < TSR_COUNTER_NR; i++)
+			printf("  %-18s %12" PRIu64 "  +%" PRIu64 "\n", counter_names[i], info->counters[i],
+			       info->counters[i] - before.counters[i]);
+		fflush(stdout);
+		before = *info;
+		sleep(1);
+		if (!get_info(fd, info))
+			return CLI_FAILED;
+	}
+}
+
+static int run_counters(const struct cli_command *self, int argc, char **argv)
+{
+	static const struct option options[] = { { "watch", no_argument, NULL, 'w' }, { "json", no_argument, NULL, 'j' }, {} };
+	bool json = false, watching = false;
+	struct tsr_info info;
+	int fd, c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == 'w')
+			watching = true;
+		else if (c == 'j')
+			json = true;
+		else
+			return cli_usage(self, "an option is not known");
+	}
+	if (optind != argc || (json && watching))
+		return cli_usage(self, json ? "--json and --watch exclude each other" : "too many arguments");
+	fd = host_open();
+	if (fd < 0 || !get_info(fd, &info))
+		return CLI_FAILED;
+	if (watching)
+		return watch(fd, &info);
+	if (json) {
+		printf("{");
+		print_counters_json(&info);
+		printf("}\n");
+	} else {
+		print_counters(&info);
+	}
+	return CLI_OK;
+}
+
+const struct cli_command cli_counters = {
+	.name = "counters",
+	.summary = "the hypervisor's counters",
+	.help = "Usage: tessera counters [--watch | --json]\n\n"
+		"  --watch   print them each second with what was added, until interrupted\n\n"
+		"Examples:\n  tessera counters\n  tessera counters --watch\n",
+	.run = run_counters,
+};
+
+static void print_token(const struct tsr_token_info *t, bool json, bool first)
+{
+	static const char *const states[] = { "free", "issued", "mapped", "spent", "revoking" };
+	static const char *const dirs[] = { "?", "read", "write", "both" };
+	const char *state = t->state < 5 ? states[t->state] : "?", *dir = dirs[t->dir & 3];
+
+	if (json)
+		printf("%s{\"slot\":%u,\"generation\":%u,\"guest\":%u,\"device\":%u,\"session\":%u,\"pages\":%u,\"dir\":\"%s\","
+		       "\"state\":\"%s\",\"window_pfn\":%" PRIu64 "}", first ? "" : ",", t->slot, t->generation, t->issuer,
+		       t->device, t->session, t->pages, dir, state, t->window_pfn);
+	else
+		printf("%5u %10u %5u %6u %7u %5u %-5s %-8s 0x%" PRIx64 "\n", t->slot, t->generation, t->issuer, t->device,
+		       t->session, t->pages, dir, state, t->window_pfn);
+}
+
+static int list_tokens(int fd, bool json)
+{
+	struct tsr_ioc_tokens tokens = {};
+	bool first = true;
+
+	do {
+		if (host_call(fd, TSR_IOC_TOKENS, &tokens) < 0)
+			return cli_fail("the tokens cannot be listed: %s", host_error(errno));
+		for (uint32_t i = 0; i < tokens.list.count && i < 63; i++, first = false)
+			print_token(&tokens.list.token[i], json, first);
+	} while (tokens.start);
+	return CLI_OK;
+}
+
+static int run_tokens(const struct cli_command *self, int argc, char **argv)
+{
+	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, {} };
+	bool json = false;
+	int fd, c, ret;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c != 'j')
+			return cli_usage(self, "an option is not known");
+		json = true;
+	}
+	if (optind != argc)
+		return cli_usage(self, "too many arguments");
+	fd = host_open();
+	if (fd < 0)
+		return CLI_FAILED;
+	printf(json ? "[" : " SLOT GENERATION GUEST DEVICE SESSION PAGES DIR   STATE    WINDOW PFN\n");
+	ret = list_tokens(fd, json);
+	if (json)
+		printf("]\n");
+	return ret;
+}
+
+const struct cli_command cli_token_list = {
+	.name = "token list",
+	.summary = "live tokens: what guests let this host use",
+	.help = "Usage: tessera token list [--json]\n\n"
+		"A token's secret half is never shown.\n\n"
+		"Example:\n  tessera token list\n",
+	.run = run_tokens,
+};

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
+/* tessera guest list, show. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host-backend/cli/cli.h"
+
+static const struct option json_option[] = { { "json", no_argument, NULL, 'j' }, {} };
+
+static void print_guest_json(const struct tsr_ioc_guest *g, const struct tsr_ioc_config *config)
+{
+	const struct tsr_guest_info *i = &g->info;
+	bool first = true;
+
+	printf("{\"guest\":%u,\"name\":", g->guest);
+	print_json_string(stdout, g->name, sizeof(g->name));
+	printf(",\"state\":\"%s\",\"end\":%u,\"end_code\":[%" PRIu64 ",%" PRIu64 "],\"identity\":\"", guest_state_text(i), i->end,
+	       i->end_code[0], i->end_code[1]);
+	print_hex(stdout, i->identity, sizeof(i->identity));
+	printf("\",\"mem_pages\":%" PRIu64 ",\"ram_pages\":%" PRIu64 ",\"table_pages\":%" PRIu64 ",\"vcpus\":%u,\"flags\":%u,"
+	       "\"tokens\":%u,\"exits\":%" PRIu64 ",\"hypercalls\":%" PRIu64 ",\"faults\":%" PRIu64 ",\"doorbells\":%" PRIu64
+	       ",\"events\":%" PRIu64 ",\"devices\":[",
+	       i->mem_pages, i->ram_pages, i->table_pages, i->vcpus, i->flags, i->tokens, i->exits, i->hypercalls, i->faults,
+	       i->doorbells, i->events);
+	for (uint32_t d = 0; d < TSR_MAX_DEVICES; d++) {
+		if (!config->config.device[d].type)
+			continue;
+		printf("%s{\"device\":%u,\"label\":", first ? "" : ",", d);
+		print_json_string(stdout, (const char *)config->config.device[d].label, TSR_LABEL_SIZE);
+		printf(",\"backend\":%d}", config->backend[d]);
+		first = false;
+	}
+	printf("]}");
+}
+
+static void print_guest_line(const struct tsr_ioc_guest *g, const struct tsr_ioc_config *config)
+{
+	const char *comma = "";
+
+	printf("%4u %-20.*s %-24s %6" PRIu64 " MiB  ", g->guest, (int)TSR_NAME_SIZE, g->name, guest_state_text(&g->info),
+	       g->info.mem_pages >> 8);
+	for (uint32_t d = 0; d < TSR_MAX_DEVICES; d++) {
+		if (!config->config.device[d].type)
+			continue;
+		fputs(comma, stdout);
+		print_label(stdout, config->config.device[d].label);
+		if (!config->backend[d])
+			fputs(" (away)", stdout);
+		comma = ", ";
+	}
+	fputc('\n', stdout);
+}
+
+static int run_list(const struct cli_command *self, int argc, char **argv)
+{
+	struct tsr_ioc_guest g;
+	bool json = false, first = true;
+	uint32_t next = 0;
+	int fd, c;
+
+	while ((c = getopt_long(argc, argv, "", json_option, NULL)) != -1) {
+		if (c != 'j')
+			return cli_usage(self, "an option is not known");
+		json = true;
+	}
+	if (optind != argc)
+		return cli_usage(self, "too many arguments");
+	fd = host_open();
+	if (fd < 0)
+		return CLI_FAILED;
+	printf(json ? "[" : "  ID NAME                 STATE                    MEMORY      DISKS\n");
+	while (host_next(fd, &next, &g)) {
+		struct tsr_ioc_config config = { .guest = g.guest };
+
+		if (host_call(fd, TSR_IOC_CONFIG, &config) < 0)
+			continue; /* destroyed meanwhile */
+		if (json)
+			fputs(first ? "" : ",", stdout);
+		if (json)
+			print_guest_json(&g, &config);
+		else
+			print_guest_line(&g, &config);
+		first = false;
+	}
+	if (json)
+		printf("]\n");
+	return errno ? cli_fail("the guests cannot be listed: %s", host_error(errno)) : CLI_OK;
+}
+
+const struct cli_command cli_guest_list = {
+	.name = "guest list",
+	.summary = "all guests and their states",
+	.help = "Usage: tessera guest list [--json]\n\nExample:\n  tessera guest list\n",
+	.run = run_list,
+};
+
+static void print_guest(const struct tsr_ioc_guest *g, const struct tsr_ioc_config *config)
+{
+	const struct tsr_guest_info *i = &g->info;
+
+	printf("guest %s (%u)\n  state       %s", config->name, g->guest, guest_state_text(i));
+	if (i->end == TSR_END_PANIC || i->end == TSR_END_INVALID)
+		printf(" (0x%" PRIx64 ", 0x%" PRIx64 ")", i->end_code[0], i->end_code[1]);
+	printf("\n  identity    ");
+	if (i->state == TSR_GUEST_BUILDING)
+		printf("none before its start");
+	else
+		print_hex(stdout, i->identity, sizeof(i->identity));
+	printf("\n  memory      %" PRIu64 " MiB, %u virtual CPU%s; donated now: %" PRIu64 " pages and %" PRIu64 " for tables\n",
+	       i->mem_pages >> 8, i->vcpus, i->vcpus == 1 ? "" : "s", i->ram_pages, i->table_pages);
+	printf("  console     %s\n", i->flags & TSR_GUEST_CONSOLE_INPUT ? "this host may type into it" : "output only");
+	printf("  exits       %" PRIu64 ", hypercalls %" PRIu64 ", forbidden accesses %" PRIu64 "\n", i->exits, i->hypercalls, i->faults);
+	printf("  tokens      %u alive, doorbells %" PRIu64 ", events %" PRIu64 "\n", i->tokens, i->doorbells, i->events);
+	for (uint32_t d = 0; d < TSR_MAX_DEVICES; d++) {
+		if (!config->config.device[d].type)
+			continue;
+		printf("  disk %u      ", d);
+		print_label(stdout, config->config.device[d].label);
+		if (config->backend[d])
+			printf(", served by process %d\n", config->backend[d]);
+		else
+			printf(", nobody serves it: tessera disk attach\n");
+	}
+}
+
+static int run_show(const struct cli_command *self, int argc, char **argv)
+{
+	struct tsr_ioc_config config;
+	struct tsr_ioc_guest g;
+	bool json = false;
+	int fd, c;
+
+	while ((c = getopt_long(argc, argv, "", json_option, NULL)) != -1) {
+		if (c != 'j')
+			return cli_usage(self, "an option is not known");
+		json = true;
+	}
+	if (optind + 1 != argc)
+		return cli_usage(self, "name one guest");
+	fd = host_open();
+	if (fd < 0 || !host_find(fd, argv[optind], &config))
+		return CLI_FAILED;
+	if (!host_guest_info(fd, config.guest, &g))
+		return cli_fail("guest %s cannot be shown: %s", config.name, host_error(errno ? errno : ESRCH));
+	if (json) {
+		print_guest_json(&g, &config);
+		printf("\n");
+	} else {
+		print_guest(&g, &config);
+	}
+	return CLI_OK;
+}
+
+const struct cli_command cli_guest_show = {
+	.name = "guest show",
+	.summary = "one guest: state, identity, memory, disks, counters",
+	.help = "Usage: tessera guest show GUEST [--json]\n\n"
+		"Examples:\n  tessera guest show demo\n  tessera guest show 2 --json\n",
+	.run = run_show,
+};
