@@ -125,6 +125,12 @@ int launch(struct domain *d)
 	return host_call(TSR_CALL_GUEST_LAUNCH, 0, d->id, 0);
 }
 
+/* The longest run of one element from g on. */
+static uint32_t run_at(uint64_t g, uint64_t end)
+{
+	return end - g < TSR_DONATE_MAX ? (uint32_t)(end - g) : TSR_DONATE_MAX;
+}
+
 struct domain *guest_make(uint64_t mem_pages)
 {
 	struct tsr_guest_create config;
@@ -137,7 +143,8 @@ struct domain *guest_make(uint64_t mem_pages)
 	tables_of[d->id] = host_take(tables);
 	assert_int_equal(donate(d, tables_of[d->id], 0, (uint32_t)tables, TSR_DONATE_TABLES), TSR_OK);
 	ram_of[d->id] = host_take(mem_pages);
-	assert_int_equal(donate(d, ram_of[d->id], 0, (uint32_t)mem_pages, 0), TSR_OK);
+	for (uint64_t g = 0; g < mem_pages; g += TSR_DONATE_MAX)
+		assert_int_equal(donate(d, ram_of[d->id] + g, g, run_at(g, mem_pages), 0), TSR_OK);
 	assert_int_equal(launch(d), TSR_OK);
 	assert_int_equal(call_by(&d->vcpu[0], TSR_CALL_MAILBOX, 1, 0, 0), TSR_OK);
 	return d;
@@ -153,7 +160,8 @@ void guest_unmake(struct domain *d)
 	uint64_t tables = d->table_pages, ram = d->ram_pages;
 
 	assert_int_equal(host_call(TSR_CALL_GUEST_DESTROY, 0, d->id, 0), TSR_OK);
-	assert_int_equal(reclaim(d, ram_of[d->id], (uint32_t)ram), TSR_OK);
+	for (uint64_t g = 0; g < ram; g += TSR_DONATE_MAX)
+		assert_int_equal(reclaim(d, ram_of[d->id] + g, run_at(g, ram)), TSR_OK);
 	assert_int_equal(reclaim(d, tables_of[d->id], (uint32_t)tables), TSR_OK);
 	assert_int_equal(d->state, TSR_GUEST_NONE);
 	cursor = FAKE_HV_FIRST + FAKE_HV_PAGES;

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* sources: hv/core/[a-z]*.c proto/hash.c proto/kdf.c proto/measure.c tests/unit/fake_arch.c tests/unit/core_host.c */
+/* libs: -lsodium */
+/* What all hypercalls have in common: spec/hypercalls.md, HC. */
+#include "core_host.h"
+
+struct call_row {
+	const char *name;
+	uint64_t nr;
+	unsigned callers, batch;
+	bool mail;
+};
+#define ROW(number, name, callers, batch, type, text) \
+	{ #name, number, callers, batch, !__builtin_types_compatible_p(type, void) },
+static const struct call_row rows[] = { TSR_CALLS(ROW) };
+#define NR_ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static bool known(uint64_t nr)
+{
+	for (unsigned i = 0; i < NR_ROWS; i++)
+		if (rows[i].nr == nr)
+			return true;
+	return false;
+}
+
+/* [HC-4] */
+static void numbers_that_are_no_call_are_refused(void **state)
+{
+	struct domain *d = guest_make(16);
+
+	(void)state;
+	for (uint64_t nr = 0; nr < 300; nr++) {
+		if (known(nr))
+			continue;
+		assert_int_equal(host_call(nr, 0, 0, 0), -TSR_E_CALL);
+		assert_int_equal(call_by(&d->vcpu[0], nr, 0, 0, 0), -TSR_E_CALL);
+	}
+	assert_int_equal(host_call(UINT64_MAX, 0, 0, 0), -TSR_E_CALL);
+	assert_int_equal(host_call(1ull << 32, 0, 0, 0), -TSR_E_CALL);
+	assert_int_equal(host_call(TSR_CALL_VERSION, 0, 0, 0), TSR_OK);
+	assert_int_equal(last_value, TSR_ABI_VERSION);
+}
+
+/* [HC-4] */
+static void each_kind_of_domain_has_its_own_calls(void **state)
+{
+	struct domain *d = guest_make(16);
+
+	(void)state;
+	for (unsigned i = 0; i < NR_ROWS; i++) {
+		if (!(rows[i].callers & TSR_BY_HOST))
+			assert_int_equal(host_call(rows[i].nr, 1, 1, 1), -TSR_E_CALL);
+		if (!(rows[i].callers & TSR_BY_GUEST))
+			assert_int_equal(call_by(&d->vcpu[0], rows[i].nr, 1, 1, 1), -TSR_E_CALL);
+	}
+}
+
+/* [HC-5] */
+static void arguments_that_a_call_does_not_use_must_be_zero(void **state)
+{
+	struct domain *d = guest_make(16);
+
+	(void)state;
+	assert_int_equal(host_call(TSR_CALL_VERSION, 1, 0, 0), -TSR_E_ARG);
+	assert_int_equal(host_call(TSR_CALL_INFO, 0, 0, 1), -TSR_E_ARG);
+	assert_int_equal(host_call(TSR_CALL_MAILBOX, UINT64_MAX, 1, 0), -TSR_E_ARG);
+	assert_int_equal(host_call(TSR_CALL_GUEST_STOP, 1, d->id, 0), -TSR_E_ARG);
+	assert_int_equal(host_call(TSR_CALL_TOKEN_MAP, 1, 1, 0), -TSR_E_ARG);
+	assert_int_equal(host_call(TSR_CALL_GUEST_DONATE, 1, d->id, 1), -TSR_E_ARG);
+	assert_int_equal(call_by(&d->vcpu[0], TSR_CALL_NOTIFY, 0, 0, 9), -TSR_E_ARG);
+	assert_int_equal(d->state, TSR_GUEST_RUNNING);
+}
+
+/* [HC-11] */
+static void a_batch_has_at_least_one_element_and_at_most_its_limit(void **state)
+{
+	struct domain *d = guest_make(16);
+
+	(void)state;
+	for (unsigned i = 0; i < NR_ROWS; i++) {
+		struct vcpu *v = rows[i].callers & TSR_BY_HOST ? host_cpu(0) : &d->vcpu[0];
+
+		if (!rows[i].batch)
+			continue;
+		assert_int_equal(call_by(v, rows[i].nr, 0, 0, 0), -TSR_E_ARG);
+		assert_int_equal(call_by(v, rows[i].nr, rows[i].batch + 1, 0, 0), -TSR_E_ARG);
+		assert_int_equal(call_by(v, rows[i].nr, UINT64_MAX, 0, 0), -TSR_E_ARG);
+		assert_int_equal(call_by(v, rows[i].nr, (1ull << 32) + 1, 0, 0), -TSR_E_ARG);
+	}
+}
+
+/* [HC-7] */
+static void a_call_with_a_structure_needs_a_mailbox(void **state)
+{
+	struct domain *d = guest_make(16);
+
+	(void)state;
+	assert_int_equal(host_call(TSR_CALL_MAILBOX, UINT64_MAX, 0, 0), TSR_OK);
+	assert_int_equal(call_by(&d->vcpu[0], TSR_CALL_MAILBOX, UINT64_MAX, 0, 0), TSR_OK);
+	for (unsigned i = 0; i < NR_ROWS; i++) {
+		struct vcpu *v = rows[i].callers & TSR_BY_HOST ? host_cpu(0) : &d->vcpu[0];
+
+		if (rows[i].mail)
+			assert_int_equal(call_by(v, rows[i].nr, rows[i].batch ? 1 : 0, 0, 0), -TSR_E_MAILBOX);
+	}
+	/* Each CPU has its own. */
+	assert_int_equal(call_by(host_cpu(1), TSR_CALL_INFO, 0, 0, 0), TSR_OK);
+}
+
+/* [HC-8] */
+static void a_mailbox_is_one_plain_page_of_the_caller(void **state)
+{
+	struct domain *d = guest_make(16);
+	struct vcpu *v = &d->vcpu[0];
+	uint64_t page = host_take(1), old = host_cpu(0)->mailbox, window = window_add(1);
+
+	(void)state;
+	assert_int_equal(host_call(TSR_CALL_MAILBOX, FAKE_HV_FIRST, 0, 0), -TSR_E_FRAME);
+	assert_int_equal(host_call(TSR_CALL_MAILBOX, FAKE_HOLE, 0, 0), -TSR_E_FRAME);
+	assert_int_equal(host_call(TSR_CALL_MAILBOX, guest_ram(d), 0, 0), -TSR_E_FRAME);
+	assert_int_equal(host_call(TSR_CALL_MAILBOX, window, 0, 0), -TSR_E_FRAME);
+	assert_int_equal(host_call(TSR_CALL_MAILBOX, host_cpu(1)->mailbox, 0, 0), -TSR_E_FRAME);
+	assert_int_equal(host_call(TSR_CALL_MAILBOX, frame_nr(), 0, 0), -TSR_E_FRAME);
+	assert_int_equal(host_call(TSR_CALL_MAILBOX, UINT32_MAX, 0, 0), -TSR_E_FRAME);
+	assert_int_equal(host_call(TSR_CALL_MAILBOX, UINT64_MAX - 1, 0, 0), -TSR_E_FRAME);
+	assert_int_equal(host_cpu(0)->mailbox, old);
+	assert_int_equal(host_call(TSR_CALL_MAILBOX, old, 0, 0), TSR_OK);
+	assert_int_equal(host_call(TSR_CALL_MAILBOX, page, 0, 0), TSR_OK);
+	assert_int_equal(frame_of(mfn(old))->state, FRAME_OWNED);
+	assert_int_equal(frame_of(mfn(page))->state, FRAME_MAILBOX);
+
+	assert_int_equal(call_by(v, TSR_CALL_MAILBOX, 16, 0, 0), -TSR_E_FRAME);
+	token_issue(d, 4, 1, TSR_DIR_BOTH);
+	assert_int_equal(call_by(v, TSR_CALL_MAILBOX, 4, 0, 0), -TSR_E_FRAME);
+	assert_int_equal(call_by(v, TSR_CALL_MAILBOX, 5, 0, 0), TSR_OK);
+	token_issue(d, 1, 1, TSR_DIR_BOTH);
+}
+
+static void rewrite(void)
+{
+	memset(host_mail(), 0xff, TSR_PAGE_SIZE);
+}
+
+/* [HC-9] */
+static void the_mailbox_is_read_once(void **state)
+{
+	struct domain *d = guest_make(16);
+	struct tsr_token t = token_issue(d, 4, 1, TSR_DIR_BOTH);
+	uint64_t window = window_add(1);
+
+	(void)state;
+	/* Another CPU of the host scribbles over the mailbox in the middle of the call. */
+	fake.on_wait = rewrite;
+	assert_int_equal(token_map(d, t, window, 1, TSR_DIR_BOTH), TSR_OK);
+	assert_int_equal(token_unmap((struct tsr_token){ 0 }), -TSR_E_TOKEN);
+	memcpy(host_mail(), &t, sizeof(t));
+	assert_int_equal(host_call(TSR_CALL_TOKEN_UNMAP, 1, 0, 0), TSR_OK);
+	fake.on_wait = NULL;
+}
+
+/* [HC-15] */
+static void info_tells_the_host_everything_and_a_guest_its_limits(void **state)
+{
+	struct domain *d = guest_make(16);
+	struct tsr_info host, guest;
+	uint64_t window = window_add(4);
+	struct tsr_token t = token_issue(d, 4, 2, TSR_DIR_BOTH);
+
+	(void)state;
+	assert_int_equal(token_map(d, t, window, 2, TSR_DIR_BOTH), TSR_OK);
+	assert_int_equal(host_call(TSR_CALL_INFO, 0, 0, 0), TSR_OK);
+	memcpy(&host, host_mail(), sizeof(host));
+	assert_int_equal(host.abi_version, TSR_ABI_VERSION);
+	assert_int_equal(host.features, core_features());
+	assert_true(host.features & TSR_FEATURE_ORACLE && host.features & TSR_FEATURE_IOMMU);
+	assert_int_equal(host.cpus, FAKE_CPUS);
+	assert_int_equal(host.guests, 1);
+	assert_int_equal(host.tokens, 1);
+	assert_int_equal(host.max_tokens, TSR_MAX_TOKENS);
+	assert_int_equal(host.tsc_khz, FAKE_TSC_KHZ);
+	assert_int_equal(host.hv_base_pfn, FAKE_HV_FIRST);
+	assert_int_equal(host.hv_pages, FAKE_HV_PAGES);
+	/* [MEM-10] */
+	assert_int_equal(host.census.hypervisor, FAKE_HV_PAGES);
+	assert_int_equal(host.census.guests, 16);
+	assert_int_equal(host.census.tables, TSR_GUEST_TABLE_PAGES(16, 1));
+	assert_int_equal(host.census.windows, 4);
+	assert_int_equal(host.census.displaced, 2);
+	assert_int_equal(host.census.hypervisor + host.census.host + host.census.guests + host.census.tables,
+			 frame_nr() - 32 - (256 - FAKE_HOLE));
+	assert_int_equal(host.counters[TSR_COUNT_tokens_mapped], 1);
+	assert_int_equal(host.counters[TSR_COUNT_tokens_issued], 1);
+
+	assert_int_equal(call_by(&d->vcpu[0], TSR_CALL_INFO, 0, 0, 0), TSR_OK);
+	memcpy(&guest, mail_of(&d->vcpu[0]), sizeof(guest));
+	assert_int_equal(guest.abi_version, TSR_ABI_VERSION);
+	assert_int_equal(guest.max_tokens, GRANT_PER_GUEST);
+	assert_int_equal(guest.cpus + guest.guests + guest.tokens + guest.hv_pages + guest.census.host, 0);
+	assert_int_equal(guest.counters[TSR_COUNT_hypercalls_host], 0);
+}
+
+/* [HC-15] */
+static void a_development_platform_says_why(void **state)
+{
+	const struct fake_config config = { .development = TSR_DEVELOPMENT_NO_IOMMU | TSR_DEVELOPMENT_INIT };
+	struct tsr_info *info;
+
+	(void)state;
+	fake_start(&config);
+	host_mailboxes();
+	assert_int_equal(host_call(TSR_CALL_INFO, 0, 0, 0), TSR_OK);
+	info = host_mail();
+	assert_int_equal(info->development, config.development);
+	assert_false(info->features & TSR_FEATURE_IOMMU);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, host_setup, host_teardown)
+	const struct CMUnitTest tests[] = {
+		T(numbers_that_are_no_call_are_refused),
+		T(each_kind_of_domain_has_its_own_calls),
+		T(arguments_that_a_call_does_not_use_must_be_zero),
+		T(a_batch_has_at_least_one_element_and_at_most_its_limit),
+		T(a_call_with_a_structure_needs_a_mailbox),
+		T(a_mailbox_is_one_plain_page_of_the_caller),
+		T(the_mailbox_is_read_once),
+		T(info_tells_the_host_everything_and_a_guest_its_limits),
+		T(a_development_platform_says_why),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
