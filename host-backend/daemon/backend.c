@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+#include "host-backend/daemon/backend.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include "host-backend/daemon/log.h"
+
+static int call(const struct backend *backend, unsigned long request, void *argument)
+{
+	int result = ioctl(backend->fd, request, argument);
+
+	return result < 0 ? -errno : result;
+}
+
+static int device_window(void *context, void *address, size_t size)
+{
+	struct tsr_ioc_window window = { .addr = (uintptr_t)address, .len = size };
+
+	return call(context, TSR_IOC_WINDOW, &window);
+}
+
+static int device_map(void *context, const struct tsr_ioc_map *map)
+{
+	struct tsr_ioc_map copy = *map;
+
+	return call(context, TSR_IOC_MAP, &copy);
+}
+
+static int device_unmap(void *context, const struct tsr_token *token)
+{
+	struct tsr_token copy = *token;
+
+	return call(context, TSR_IOC_UNMAP, &copy);
+}
+
+static int device_doorbell(void *context, uint32_t queue, int eventfd)
+{
+	struct tsr_ioc_doorbell doorbell = { .queue = queue, .eventfd = eventfd };
+
+	return call(context, TSR_IOC_DOORBELL, &doorbell);
+}
+
+static int device_raise(void *context, uint32_t event)
+{
+	return call(context, TSR_IOC_RAISE, &event);
+}
+
+static const struct backend_ops device_ops = {
+	.window = device_window,
+	.map = device_map,
+	.unmap = device_unmap,
+	.doorbell = device_doorbell,
+	.raise = device_raise,
+};
+
+static const char *advice(int error)
+{
+	switch (error) {
+	case EBUSY:
+		return "another tesserad serves it: end that one first";
+	case ESRCH:
+		return "no such guest: see `tessera list`";
+	case ENODEV:
+		return "the guest was created without such a device";
+	case EACCES:
+	case EPERM:
+		return "run it as root";
+	}
+	return "see the kernel's log";
+}
+
+int backend_attach(struct backend *backend, uint32_t guest, uint32_t device)
+{
+	struct tsr_ioc_attach attach = { .guest = guest, .device = device };
+	int control = open(TSR_HOST_DEVICE, O_RDWR | O_CLOEXEC);
+
+	if (control < 0) {
+		int error = errno;
+
+		log_line("opening " TSR_HOST_DEVICE " failed: %s; load the host module with `modprobe tessera_host`, as root",
+			 strerror(error));
+		return -error;
+	}
+	*backend = (struct backend){ .ops = &device_ops, .context = backend, .command = -1 };
+	backend->fd = ioctl(control, TSR_IOC_ATTACH, &attach);
+	if (backend->fd < 0) {
+		int error = errno;
+
+		close(control);
+		log_line("attaching to guest %u, device %u failed: %s; %s", guest, device, strerror(error), advice(error));
+		return -error;
+	}
+	close(control);
+	backend->command = backend->fd;
+	return 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* A backend descriptor of /dev/tessera, or a test's stand-in for it. All calls return 0 or more, or a negative errno. */
+#ifndef DAEMON_BACKEND_H
+#define DAEMON_BACKEND_H
+
+#include <tessera/host.h>
+
+struct backend_ops {
+	void *(*memory)(void *context, size_t size); /* of a window, or MAP_FAILED; NULL: take huge pages */
+	int (*window)(void *context, void *address, size_t size); /* window number */
+	int (*map)(void *context, const struct tsr_ioc_map *map);
+	int (*unmap)(void *context, const struct tsr_token *token);
+	int (*doorbell)(void *context, uint32_t queue, int eventfd);
+	int (*raise)(void *context, uint32_t event);
+};
+
+struct backend {
+	const struct backend_ops *ops;
+	void *context;
+	int fd;      /* poll and read: struct tsr_backend_event; owned */
+	int command; /* descriptor for io_uring commands, or -1: use ops->raise; not owned */
+};
+
+/* Attaches to a guest's device: 0, or a negative errno after saying on the log what to do. */
+int backend_attach(struct backend *backend, uint32_t guest, uint32_t device);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+#include "host-backend/daemon/disk.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+#include "host-backend/daemon/log.h"
+
+void disk_init(struct disk *disk, struct image *image, int fd)
+{
+	memset(disk, 0, sizeof(*disk));
+	disk->image = image;
+	disk->fd = fd;
+	disk->read_only = image->read_only;
+	pthread_mutex_init(&disk->lock, NULL);
+	for (uint32_t i = 0; i < TSR_BLK_MAX_QUEUES; i++)
+		disk->kick[i] = -1;
+}
+
+void disk_set_kick(struct disk *disk, uint32_t queue, int eventfd)
+{
+	pthread_mutex_lock(&disk->lock);
+	disk->kick[queue] = eventfd;
+	disk->starving &= ~(1u << queue);
+	pthread_mutex_unlock(&disk->lock);
+}
+
+/* Slots became free, or a sync would now free some. The lock is held, so the eventfds are open. */
+static void kick_starving(struct disk *disk)
+{
+	const uint64_t one = 1;
+
+	while (disk->starving) {
+		uint32_t queue = __builtin_ctz(disk->starving);
+
+		disk->starving &= disk->starving - 1;
+		if (disk->kick[queue] >= 0 && write(disk->kick[queue], &one, sizeof(one)) < 0)
+			log_line("waking a queue failed: %s", strerror(errno));
+	}
+}
+
+void disk_pin(struct disk *disk, uint64_t block, uint32_t count, uint32_t *slots, struct tsr_seal *seals)
+{
+	struct store *store = &disk->image->store;
+
+	pthread_mutex_lock(&disk->lock);
+	for (uint32_t i = 0; i < count; i++) {
+		slots[i] = store_pin(store, block + i);
+		if (slots[i] == STORE_NONE)
+			memset(&seals[i], 0, sizeof(seals[i]));
+		else
+			seals[i] = store->record[slots[i]].seal;
+	}
+	pthread_mutex_unlock(&disk->lock);
+}
+
+void disk_unpin(struct disk *disk, const uint32_t *slots, uint32_t count)
+{
+	bool freed = false;
+
+	pthread_mutex_lock(&disk->lock);
+	for (uint32_t i = 0; i < count; i++)
+		if (slots[i] != STORE_NONE)
+			freed |= store_unpin(&disk->image->store, slots[i]);
+	if (freed)
+		kick_starving(disk);
+	pthread_mutex_unlock(&disk->lock);
+}
+
+bool disk_begin(struct disk *disk, uint32_t queue, struct store_write *write, uint64_t block, uint32_t count,
+		const struct tsr_seal *seals, bool *sync)
+{
+	struct store *store = &disk->image->store;
+	bool begun;
+
+	pthread_mutex_lock(&disk->lock);
+	begun = store_begin(store, write, block, count, seals);
+	if (!begun)
+		disk->starving |= 1u << queue;
+	*sync = store->superseded_head != store->superseded_tail;
+	pthread_mutex_unlock(&disk->lock);
+	return begun;
+}
+
+void disk_end(struct disk *disk, struct store_write *write, bool written)
+{
+	pthread_mutex_lock(&disk->lock);
+	if (written)
+		store_commit(&disk->image->store, write);
+	else
+		store_abort(&disk->image->store, write);
+	kick_starving(disk);
+	pthread_mutex_unlock(&disk->lock);
+}
+
+struct store_sync disk_sync_begin(struct disk *disk)
+{
+	struct store_sync sync;
+
+	pthread_mutex_lock(&disk->lock);
+	sync = store_sync_begin(&disk->image->store);
+	pthread_mutex_unlock(&disk->lock);
+	return sync;
+}
+
+/*
+ * After a failed fdatasync Linux may mark the lost pages clean, so that the next one succeeds without them. Hence one failure is final.
+ */
+void disk_sync_end(struct disk *disk, struct store_sync sync, int result)
+{
+	struct store *store = &disk->image->store;
+
+	pthread_mutex_lock(&disk->lock);
+	if (result && !atomic_exchange(&disk->failed, true))
+		log_line("syncing the image failed: %s; writes and flushes fail from now on: check the medium, then restart tesserad",
+			 strerror(-result));
+	if (!atomic_load(&disk->failed)) {
+		store_sync_end(store, sync);
+		if (store->durable - store->super.checkpoint >= DISK_CHECKPOINT_EVERY && image_checkpoint(disk->image))
+			log_line("writing a checkpoint failed; the next start will take longer");
+	}
+	kick_starving(disk);
+	pthread_mutex_unlock(&disk->lock);
+}
+
+void disk_report(struct disk *disk)
+{
+	log_line("%" PRIu64 " sessions", atomic_load(&disk->sessions));
+#define DISK_COUNTER_PRINT(name, text)                                                                     \
+	do {                                                                                               \
+		uint64_t sum = 0;                                                                          \
+                                                                                                           \
+		for (uint32_t i = 0; i < TSR_BLK_MAX_QUEUES; i++)                                          \
+			sum += atomic_load_explicit(&disk->counters[i].name, memory_order_relaxed);        \
+		log_line("%" PRIu64 " " text, sum);                                                        \
+	} while (0);
+	DISK_COUNTERS(DISK_COUNTER_PRINT)
+#undef DISK_COUNTER_PRINT
+}

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+#include "host-backend/daemon/queue.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "host-backend/daemon/log.h"
+#include "host-backend/daemon/shared.h"
+#include "host-backend/daemon/tag.h"
+#include "proto/ring.h"
+
+#define SUBMISSIONS 256u
+#define COMPLETIONS 8192u /* more than can ever be outstanding */
+_Static_assert(COMPLETIONS > QUEUE_MAX_WORK * QUEUE_MAX_OPS + 64, "completions could overflow");
+
+/* Of the front-end's cache line: bytes it never uses, to see whether the page is still its. */
+#define HEADER_LIVE 32u
+
+static struct tsr_ring_header *header(const struct queue *queue)
+{
+	return (struct tsr_ring_header *)queue->ring;
+}
+
+/* ------------------------------------------------------------------ io_uring */
+
+struct io_uring_sqe *queue_sqe(struct queue *queue)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&queue->uring);
+
+	while (!sqe) {
+		io_uring_submit(&queue->uring);
+		sqe = io_uring_get_sqe(&queue->uring);
+	}
+	return sqe;
+}
+
+static void arm(struct queue *queue, enum tag tag, int fd, uint64_t *count)
+{
+	struct io_uring_sqe *sqe = queue_sqe(queue);
+
+	io_uring_prep_read(sqe, fd, count, sizeof(*count), 0);
+	tag_set(sqe, tag, NULL);
+}
+
+static void raise_event(struct queue *queue)
+{
+	struct io_uring_sqe *sqe;
+
+	DISK_COUNT(queue->counters, raised, 1);
+	if (!queue->commands) {
+		queue->backend->ops->raise(queue->backend->context, queue->event);
+		return;
+	}
+	sqe = queue_sqe(queue);
+	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, queue->backend->command, NULL, 0, 0);
+	sqe->cmd_op = TSR_CMD_RAISE;
+	memcpy(sqe->cmd, &queue->event, sizeof(queue->event));
+	tag_set(sqe, TAG_RAISE, NULL);
+}
+
+/* A host module without io_uring commands still has the ioctl. */
+static void raise_done(struct queue *queue, int result)
+{
+	if (result != -EOPNOTSUPP && result != -ENOTTY && result != -EINVAL && result != -ENOSYS)
+		return;
+	queue->commands = false;
+	queue->backend->ops->raise(queue->backend->context, queue->event);
+}
+
+static void handle(struct queue *queue, const struct io_uring_cqe *cqe)
+{
+	switch ((enum tag)(cqe->user_data & TAG_MASK)) {
+	case TAG_OP:
+		work_op_done(tag_pointer(cqe), cqe->res);
+		break;
+	case TAG_SYNC:
+		work_sync_done(tag_pointer(cqe), cqe->res);
+		break;
+	case TAG_KICK:
+		arm(queue, TAG_KICK, queue->kick, &queue->kick_count);
+		work_retry(queue);
+		break;
+	case TAG_DOORBELL:
+		DISK_COUNT(queue->counters, doorbells, 1);
+		arm(queue, TAG_DOORBELL, queue->doorbell, &queue->doorbell_count);
+		break;
+	case TAG_RAISE:
+		raise_done(queue, cqe->res);
+		break;
+	}
+}
+
+/* ------------------------------------------------------------------ the ring */
+
+static void broken(struct queue *queue, const char *why)
+{
+	const uint64_t one = 1;
+
+	log_guest("queue %u: the guest broke the ring's rules (%s); its session is over until it connects again", queue->number, why);
+	atomic_store(&queue->state, QUEUE_BROKEN);
+	if (write(queue->trouble, &one, sizeof(one)) < 0)
+		log_line("telling the main thread failed: %s", strerror(errno));
+}
+
+void queue_revoked(struct queue *queue, struct work *work)
+{
+	atomic_store(&queue->state, QUEUE_REVOKED);
+	work->next = queue->idle;
+	queue->idle = work;
+	queue->busy--;
+}
+
+void queue_complete(struct work *work, enum tsr_blk_status status)
+{
+	struct queue *queue = work->queue;
+	struct tsr_blk_completion completion = { .id = work->request.id, .status = status };
+
+	if (status != TSR_BLK_OK)
+		DISK_COUNT(queue->counters, failed, 1);
+	queue->in_use[work->request.id] = false;
+	work->next = queue->idle;
+	queue->idle = work;
+	queue->busy--;
+	shared_copy_out(queue->ring + tsr_ring_cq_at(queue->completed, queue->limits.depth), &completion, sizeof(completion));
+	queue->completed++;
+	/* Release: data, seals and the entry are seen before the index. */
+	shared_store(&header(queue)->cq_tail, queue->completed);
+}
+
+/* Once for all completions since the last time. */
+static void announce(struct queue *queue)
+{
+	uint32_t event;
+
+	if (queue->completed == queue->announced)
+		return;
+	/* cq_tail is published before cq_event is read; the front-end writes cq_event before it reads cq_tail. One of us sees the other. */
+	shared_fence();
+	event = shared_load(&header(queue)->cq_event);
+	if (tsr_ring_need_event(event, queue->completed, queue->announced))
+		raise_event(queue);
+	else
+		DISK_COUNT(queue->counters, quiet, 1);
+	queue->announced = queue->completed;
+}
+
+/* Requests in the ring, or -1: the queue's state says why. */
+static int waiting_in_ring(struct queue *queue)
+{
+	/* Acquire: the entries are read after the index. */
+	uint32_t tail = shared_load(&header(queue)->sq_tail);
+	int count;
+
+	if (!shared_live(queue->ring + HEADER_LIVE)) {
+		atomic_store(&queue->state, QUEUE_REVOKED);
+		return -1;
+	}
+	count = tsr_ring_new(tail, queue->taken, queue->limits.depth);
+	if (count == TSR_RING_BROKEN)
+		broken(queue, "more submissions than the ring holds");
+	return count;
+}
+
+static bool take(struct queue *queue)
+{
+	struct work *work = queue->idle;
+
+	if (!shared_copy_in(&work->request, queue->ring + tsr_ring_sq_at(queue->taken, queue->limits.depth), sizeof(work->request))) {
+		atomic_store(&queue->state, QUEUE_REVOKED);
+		return false;
+	}
+	if (!tsr_blk_request_id_valid(&work->request, queue->limits.depth)) {
+		broken(queue, "id out of range");
+		return false;
+	}
+	if (queue->in_use[work->request.id]) {
+		broken(queue, "id already in flight");
+		return false;
+	}
+	queue->taken++;
+	queue->in_use[work->request.id] = true;
+	queue->idle = work->next;
+	queue->busy++;
+	work_start(work);
+	return atomic_load(&queue->state) == QUEUE_RUNNING;
+}
+
+/* Takes what is there, at most one ring full. true: look again before sleeping. */
+static bool serve(struct queue *queue)
+{
+	int count;
+
+	if (!queue->idle || atomic_load(&queue->stop) || atomic_load(&queue->state) != QUEUE_RUNNING)
+		return false;
+	count = waiting_in_ring(queue);
+	if (count == 0) {
+		/* Ask for the doorbell, then look once more: the front-end writes sq_tail before it reads sq_event. */
+		shared_store(&header(queue)->sq_event, queue->taken);
+		shared_fence();
+		count = waiting_in_ring(queue);
+	}
+	if (count <= 0)
+		return false;
+	while (count-- && queue->idle)
+		if (!take(queue))
+			return false;
+	shared_store(&header(queue)->sq_head, queue->taken);
+	return queue->idle != NULL;
+}
+
+/* ------------------------------------------------------------------ the thread */
+
+static int setup_uring(struct queue *queue)
+{
+	struct io_uring_params params = {
+		.flags = IORING_SETUP_CQSIZE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+		.cq_entries = COMPLETIONS,
+	};
+	int error = io_uring_queue_init_params(SUBMISSIONS, &queue->uring, &params);
+
+	if (error == -EINVAL) { /* kernels before 6.1 */
+		memset(&params, 0, sizeof(params));
+		params.flags = IORING_SETUP_CQSIZE;
+		params.cq_entries = COMPLETIONS;
+		error = io_uring_queue_init_params(SUBMISSIONS, &queue->uring, &params);
+	}
+	if (error)
+		log_line("setting up io_uring failed: %s; see kernel.io_uring_disabled", strerror(-error));
+	return error;
+}
+
+static int setup_works(struct queue *queue)
+{
+	size_t size = TSR_BLK_MAX_BLOCKS * TSR_BLOCK_SIZE;
+
+	queue->works = queue->limits.depth < QUEUE_MAX_WORK ? queue->limits.depth : QUEUE_MAX_WORK;
+	queue->work = calloc(queue->works, sizeof(*queue->work));
+	queue->buffers = mmap(NULL, queue->works * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (!queue->work || queue->buffers == MAP_FAILED)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < queue->works; i++) {
+		queue->work[i].queue = queue;
+		queue->work[i].buffer = queue->buffers + i * size;
+		queue->work[i].next = queue->idle;
+		queue->idle = &queue->work[i];
+	}
+	queue->reclaim.queue = queue;
+	queue->waiting_end = &queue->waiting;
+	queue->commands = queue->backend->command >= 0;
+	queue->counters = &queue->disk->counters[queue->number];
+	return 0;
+}
+
+static void free_works(struct queue *queue)
+{
+	free(queue->work);
+	if (queue->buffers && queue->buffers != MAP_FAILED)
+		munmap(queue->buffers, (size_t)queue->works * TSR_BLK_MAX_BLOCKS * TSR_BLOCK_SIZE);
+}
+
+static void reap(struct queue *queue)
+{
+	struct io_uring_cqe *cqe;
+
+	while (io_uring_peek_cqe(&queue->uring, &cqe) == 0) {
+		struct io_uring_cqe copy = *cqe;
+
+		io_uring_cqe_seen(&queue->uring, cqe);
+		handle(queue, &copy);
+	}
+}
+
+static void run(struct queue *queue)
+{
+	arm(queue, TAG_KICK, queue->kick, &queue->kick_count);
+	arm(queue, TAG_DOORBELL, queue->doorbell, &queue->doorbell_count);
+	for (;;) {
+		bool more = serve(queue);
+
+		announce(queue);
+		if (atomic_load(&queue->stop) && !queue->busy && !queue->reclaiming)
+			return;
+		if (more)
+			io_uring_submit_and_get_events(&queue->uring);
+		else
+			io_uring_submit_and_wait(&queue->uring, 1);
+		reap(queue);
+	}
+}
+
+/* The two armed reads must have ended before their memory goes. */
+static void disarm(struct queue *queue)
+{
+	const uint64_t one = 1;
+	uint32_t armed = 2;
+
+	if (write(queue->kick, &one, sizeof(one)) < 0 || write(queue->doorbell, &one, sizeof(one)) < 0)
+		log_line("ending a queue failed: %s", strerror(errno));
+	while (armed) {
+		struct io_uring_cqe *cqe;
+
+		io_uring_submit_and_wait(&queue->uring, 1);
+		while (io_uring_peek_cqe(&queue->uring, &cqe) == 0) {
+			enum tag tag = cqe->user_data & TAG_MASK;
+
+			armed -= tag == TAG_KICK || tag == TAG_DOORBELL;
+			io_uring_cqe_seen(&queue->uring, cqe);
+		}
+	}
+	io_uring_queue_exit(&queue->uring);
+}
+
+static void *queue_main(void *argument)
+{
+	struct queue *queue = argument;
+
+	queue->start_error = setup_uring(queue);
+	sem_post(&queue->started);
+	if (queue->start_error)
+		return NULL;
+	run(queue);
+	disarm(queue);
+	return NULL;
+}
+
+static void release(struct queue *queue)
+{
+	close(queue->kick);
+	close(queue->doorbell);
+	sem_destroy(&queue->started);
+	free_works(queue);
+}
+
+static int start_thread(struct queue *queue)
+{
+	int error = pthread_create(&queue->thread, NULL, queue_main, queue);
+
+	if (error) {
+		log_line("starting a thread failed: %s", strerror(error));
+		return -error;
+	}
+	sem_wait(&queue->started);
+	if (queue->start_error)
+		pthread_join(queue->thread, NULL);
+	return queue->start_error;
+}
+
+int queue_start(struct queue *queue)
+{
+	int error;
+
+	queue->kick = eventfd(0, EFD_CLOEXEC);
+	queue->doorbell = eventfd(0, EFD_CLOEXEC);
+	sem_init(&queue->started, 0, 0);
+	error = queue->kick < 0 || queue->doorbell < 0 ? -errno : setup_works(queue);
+	if (error)
+		log_line("queue %u: no resources: %s", queue->number, strerror(-error));
+	if (!error)
+		error = start_thread(queue);
+	if (error) {
+		release(queue);
+		return error;
+	}
+	disk_set_kick(queue->disk, queue->number, queue->kick);
+	error = queue->backend->ops->doorbell(queue->backend->context, queue->number, queue->doorbell);
+	if (error < 0) {
+		log_line("queue %u: binding the doorbell failed: %s", queue->number, strerror(-error));
+		queue_stop(queue);
+		return error;
+	}
+	return 0;
+}
+
+void queue_stop(struct queue *queue)
+{
+	const uint64_t one = 1;
+
+	atomic_store(&queue->stop, true);
+	if (write(queue->kick, &one, sizeof(one)) < 0)
+		log_line("stopping a queue failed: %s", strerror(errno));
+	pthread_join(queue->thread, NULL);
+	queue->backend->ops->doorbell(queue->backend->context, queue->number, -1);
+	disk_set_kick(queue->disk, queue->number, -1);
+	release(queue);
+}

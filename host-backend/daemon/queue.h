@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * One queue of a session: a thread with an io_uring of its own. It takes requests from the ring, moves data between the guest's pages and
+ * private buffers by CPU, and does the image's I/O on the private buffers.
+ */
+#ifndef DAEMON_QUEUE_H
+#define DAEMON_QUEUE_H
+
+#include <liburing.h>
+#include <semaphore.h>
+#include "host-backend/daemon/backend.h"
+#include "host-backend/daemon/disk.h"
+#include "proto/request.h"
+
+#define QUEUE_MAX_WORK 64u /* requests that one queue works on at a time; the others stay in the ring */
+#define QUEUE_MAX_OPS  (2 * TSR_BLK_MAX_BLOCKS)
+
+struct queue;
+struct work;
+
+/* One piece of I/O. */
+struct op {
+	struct work *work;
+	uint8_t *data;
+	uint64_t offset;
+	uint32_t left;
+	bool write;
+};
+
+/* One request being worked on. Its buffer is the thread's own memory. */
+struct work {
+	struct work *next; /* in the free or the waiting list */
+	struct queue *queue;
+	struct tsr_blk_request request;
+	uint8_t *buffer; /* TSR_BLK_MAX_BLOCKS blocks */
+	struct tsr_seal seal[TSR_BLK_MAX_BLOCKS];
+	uint32_t slot[TSR_BLK_MAX_BLOCKS]; /* reads: pinned */
+	struct store_write write;
+	struct store_sync sync;
+	struct op op[QUEUE_MAX_OPS];
+	uint32_t ops, pending;
+	int error; /* first failure, negative errno */
+};
+
+enum queue_state {
+	QUEUE_RUNNING,
+	QUEUE_REVOKED, /* the guest took its pages back: nothing more comes from this session */
+	QUEUE_BROKEN,  /* the guest broke the ring's rules */
+};
+
+struct queue {
+	/* set before queue_start, constant */
+	struct disk *disk;
+	const struct backend *backend;
+	uint32_t number;
+	struct tsr_blk_limits limits;
+	uint32_t event;
+	uint8_t *ring, *seals, *data; /* shared runs */
+	int trouble;                  /* eventfd: told when the queue is broken */
+	/* between threads */
+	atomic_bool stop;
+	atomic_int state;             /* enum queue_state */
+	int kick, doorbell;           /* eventfds */
+	pthread_t thread;
+	sem_t started;
+	int start_error;
+	/* the thread's own */
+	struct io_uring uring;
+	struct disk_counters *counters;
+	uint32_t taken, completed, announced; /* sq_head, cq_tail, and cq_tail when the event was last considered */
+	uint32_t works, busy;                 /* works there are, works in use */
+	struct work *work, *idle;
+	struct work *waiting, **waiting_end;  /* writes without slots, first come first served */
+	struct work reclaim;                  /* the sync that frees slots for them */
+	bool reclaiming, commands, raising;
+	uint8_t *buffers;
+	uint64_t kick_count, doorbell_count;
+	bool in_use[TSR_RING_MAX_DEPTH];      /* ids */
+};
+
+/* Starts serving. 0 or a negative errno, after saying why; then nothing is left behind. */
+int queue_start(struct queue *queue);
+
+/* Takes no more requests, finishes those taken, ends the thread, frees what it had. */
+void queue_stop(struct queue *queue);
+
+/* work.c: what the thread does with one request. All are for the queue's own thread. */
+void work_start(struct work *work);
+void work_op_done(struct op *op, int result);
+void work_sync_done(struct work *work, int result);
+void work_retry(struct queue *queue);
+
+/* queue.c, for work.c: a free submission entry (never fails), and posting a completion, which also frees the work. */
+struct io_uring_sqe *queue_sqe(struct queue *queue);
+void queue_complete(struct work *work, enum tsr_blk_status status);
+void queue_revoked(struct queue *queue, struct work *work);
+
+#endif

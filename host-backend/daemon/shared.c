@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+#include "host-backend/daemon/shared.h"
+#include <string.h>
+#include <sys/random.h>
+
+#define PAGE 4096u
+
+static uint8_t mark[SHARED_MARK];
+
+bool shared_init(void)
+{
+	return getrandom(mark, sizeof(mark), 0) == sizeof(mark);
+}
+
+void shared_fill(void *memory, size_t size)
+{
+	for (size_t at = 0; at < size; at += SHARED_MARK)
+		memcpy((uint8_t *)memory + at, mark, SHARED_MARK);
+}
+
+/* Keeps the compiler from moving, merging or repeating accesses to shared memory across this point. */
+static void compiler_barrier(void)
+{
+	__asm__ volatile("" : : : "memory");
+}
+
+bool shared_live(const void *address)
+{
+	uint8_t seen[SHARED_MARK];
+
+	compiler_barrier();
+	memcpy(seen, address, sizeof(seen));
+	compiler_barrier();
+	return memcmp(seen, mark, sizeof(seen)) != 0;
+}
+
+bool shared_copy_in(void *to, const void *from, size_t size)
+{
+	const uint8_t *start = from;
+
+	compiler_barrier();
+	memcpy(to, from, size);
+	/* Processors that Tessera runs on do loads in order: what shared_live reads is read after the copy. */
+	for (size_t at = 0; at < size;) {
+		size_t end = at + PAGE - ((uintptr_t)(start + at) & (PAGE - 1));
+
+		if (end > size)
+			end = size;
+		if (!shared_live(start + end - SHARED_MARK))
+			return false;
+		at = end;
+	}
+	return true;
+}
+
+void shared_copy_out(void *to, const void *from, size_t size)
+{
+	compiler_barrier();
+	memcpy(to, from, size);
+	compiler_barrier();
+}
+
+uint32_t shared_load(const uint32_t *index)
+{
+	return __atomic_load_n(index, __ATOMIC_ACQUIRE);
+}
+
+void shared_store(uint32_t *index, uint32_t value)
+{
+	__atomic_store_n(index, value, __ATOMIC_RELEASE);
+}
+
+void shared_fence(void)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}

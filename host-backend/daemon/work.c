@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* One request from its private copy to its completion. */
+#include <errno.h>
+#include "host-backend/daemon/queue.h"
+#include "host-backend/daemon/shared.h"
+#include "host-backend/daemon/tag.h"
+#include "host-backend/image/crc32c.h"
+
+static struct store *store_of(const struct work *work)
+{
+	return &work->queue->disk->image->store;
+}
+
+static uint8_t *guest_data(const struct work *work, uint32_t index)
+{
+	return work->queue->data + ((uint64_t)work->request.data_page + index) * TSR_PAGE_SIZE;
+}
+
+static struct tsr_seal *guest_seals(const struct work *work)
+{
+	return (struct tsr_seal *)(work->queue->seals + (uint32_t)work->request.id * TSR_BLK_SEAL_SLOT);
+}
+
+/* ------------------------------------------------------------------ I/O */
+
+static void submit_op(struct op *op)
+{
+	struct io_uring_sqe *sqe = queue_sqe(op->work->queue);
+	int fd = op->work->queue->disk->fd;
+
+	if (op->write)
+		io_uring_prep_write(sqe, fd, op->data, op->left, op->offset);
+	else
+		io_uring_prep_read(sqe, fd, op->data, op->left, op->offset);
+	tag_set(sqe, TAG_OP, op);
+	op->work->pending++;
+}
+
+static void add_op(struct work *work, bool write, void *data, uint32_t size, uint64_t offset)
+{
+	struct op *op = &work->op[work->ops++];
+
+	*op = (struct op){ .work = work, .data = data, .offset = offset, .left = size, .write = write };
+	submit_op(op);
+}
+
+static void start_sync(struct work *work)
+{
+	struct disk *disk = work->queue->disk;
+	struct io_uring_sqe *sqe;
+
+	if (atomic_load(&disk->failed)) {
+		work_sync_done(work, -EIO);
+		return;
+	}
+	work->sync = disk_sync_begin(disk);
+	sqe = queue_sqe(work->queue);
+	io_uring_prep_fsync(sqe, disk->fd, IORING_FSYNC_DATASYNC);
+	tag_set(sqe, TAG_SYNC, work);
+	DISK_COUNT(work->queue->counters, syncs, 1);
+}
+
+static enum tsr_blk_status status_of(int error)
+{
+	if (error == 0)
+		return TSR_BLK_OK;
+	return error == -ENOSPC || error == -EDQUOT ? TSR_BLK_E_NOSPACE : TSR_BLK_E_IO;
+}
+
+/* ------------------------------------------------------------------ reads */
+
+static bool read_has_data(const struct work *work, uint32_t index)
+{
+	return work->slot[index] != STORE_NONE && !(work->seal[index].flags & TSR_SEAL_ZERO);
+}
+
+/* Neighbouring slots are read at once. */
+static uint32_t read_run(const struct work *work, uint32_t from)
+{
+	uint32_t end = from + 1;
+
+	while (end < work->request.count && read_has_data(work, end) && work->slot[end] == work->slot[end - 1] + 1)
+		end++;
+	return end - from;
+}
+
+static void finish_read(struct work *work)
+{
+	struct disk_counters *counters = work->queue->counters;
+	uint32_t count = work->request.count;
+
+	disk_unpin(work->queue->disk, work->slot, count);
+	for (uint32_t i = 0; i < count && !work->error; i++) {
+		if (!read_has_data(work, i))
+			continue;
+		shared_copy_out(guest_data(work, i), work->buffer + i * TSR_BLOCK_SIZE, TSR_BLOCK_SIZE);
+		DISK_COUNT(counters, bytes_out, TSR_BLOCK_SIZE);
+	}
+	if (!work->error) {
+		shared_copy_out(guest_seals(work), work->seal, count * sizeof(work->seal[0]));
+		DISK_COUNT(counters, bytes_out, count * sizeof(work->seal[0]));
+	}
+	DISK_COUNT(counters, blocks_read, count);
+	queue_complete(work, status_of(work->error));
+}
+
+static void start_read(struct work *work)
+{
+	struct disk *disk = work->queue->disk;
+	uint32_t run;
+
+	disk_pin(disk, work->request.block, work->request.count, work->slot, work->seal);
+	for (uint32_t i = 0; i < work->request.count; i += run) {
+		run = read_has_data(work, i) ? read_run(work, i) : 1;
+		if (read_has_data(work, i))
+			add_op(work, false, work->buffer + i * TSR_BLOCK_SIZE, run * TSR_BLOCK_SIZE,
+			       image_data_at(store_of(work)->super.slots, work->slot[i]));
+	}
+	if (!work->pending)
+		finish_read(work);
+}
+
+/* ------------------------------------------------------------------ writes */
+
+/* Data and records go out together: whichever lands first, a crash between them is seen by the data's CRC. */
+static void write_slots(struct work *work)
+{
+	struct store *store = store_of(work);
+	const uint32_t *slots = work->write.slot;
+	bool data = work->request.op == TSR_BLK_WRITE;
+	uint32_t run;
+
+	for (uint32_t i = 0; i < work->request.count; i++)
+		store_seal(store, &work->write, i, data ? crc32c(0, work->buffer + i * TSR_BLOCK_SIZE, TSR_BLOCK_SIZE) : 0);
+	for (uint32_t i = 0; i < work->request.count; i += run) {
+		run = store_run(slots, i, work->request.count);
+		if (data)
+			add_op(work, true, work->buffer + i * TSR_BLOCK_SIZE, run * TSR_BLOCK_SIZE,
+			       image_data_at(store->super.slots, slots[i]));
+		add_op(work, true, &store->record[slots[i]], run * IMAGE_RECORD_SIZE, image_record_at(slots[i]));
+	}
+}
+
+static void finish_write(struct work *work)
+{
+	disk_end(work->queue->disk, &work->write, !work->error);
+	DISK_COUNT(work->queue->counters, blocks_written, work->request.count);
+	if (!work->error && work->request.flags & TSR_BLK_FUA)
+		start_sync(work);
+	else
+		queue_complete(work, status_of(work->error));
+}
+
+/* false: no slots now. Slots come free by a sync, and if none would help, when another write ends: that one kicks this queue. */
+static bool try_write(struct work *work)
+{
+	struct queue *queue = work->queue;
+	bool sync;
+
+	if (disk_begin(queue->disk, queue->number, &work->write, work->request.block, work->request.count, work->seal, &sync)) {
+		write_slots(work);
+		return true;
+	}
+	if (sync && !queue->reclaiming) {
+		queue->reclaiming = true;
+		start_sync(&queue->reclaim);
+	}
+	return false;
+}
+
+void work_retry(struct queue *queue)
+{
+	while (queue->waiting) {
+		struct work *work = queue->waiting;
+		bool failed = atomic_load(&queue->disk->failed);
+
+		if (!failed && !try_write(work))
+			return;
+		queue->waiting = work->next;
+		if (!queue->waiting)
+			queue->waiting_end = &queue->waiting;
+		if (failed)
+			queue_complete(work, TSR_BLK_E_IO);
+	}
+}
+
+static bool copy_seals_in(struct work *work)
+{
+	uint32_t size = work->request.count * sizeof(work->seal[0]);
+
+	DISK_COUNT(work->queue->counters, bytes_in, size);
+	return shared_copy_in(work->seal, guest_seals(work), size);
+}
+
+static bool copy_data_in(struct work *work)
+{
+	uint32_t size = work->request.count * TSR_PAGE_SIZE;
+
+	DISK_COUNT(work->queue->counters, bytes_in, size);
+	return shared_copy_in(work->buffer, guest_data(work, 0), size);
+}
+
+static void start_write(struct work *work)
+{
+	struct queue *queue = work->queue;
+
+	if (!copy_seals_in(work) || (work->request.op == TSR_BLK_WRITE && !copy_data_in(work))) {
+		queue_revoked(queue, work);
+		return;
+	}
+	for (uint32_t i = 0; i < work->request.count; i++) {
+		if (!tsr_blk_seal_suits(&work->request, &work->seal[i])) {
+			queue_complete(work, TSR_BLK_E_INVALID);
+			return;
+		}
+	}
+	work->next = NULL;
+	*queue->waiting_end = work;
+	queue->waiting_end = &work->next;
+	if (queue->waiting == work)
+		work_retry(queue);
+	if (queue->waiting == work)
+		DISK_COUNT(queue->counters, starved, 1);
+}
+
+/* ------------------------------------------------------------------ header */
+
+static void start_header(struct work *work)
+{
+	bool write = work->request.op == TSR_BLK_HEADER_WRITE;
+
+	if (write && !copy_data_in(work)) {
+		queue_revoked(work->queue, work);
+		return;
+	}
+	add_op(work, write, work->buffer, TSR_HEADER_SIZE, IMAGE_HEADER_OFFSET + work->request.block * TSR_HEADER_SIZE);
+}
+
+static void finish_header(struct work *work)
+{
+	if (!work->error && work->request.op == TSR_BLK_HEADER_WRITE) {
+		start_sync(work);
+		return;
+	}
+	if (!work->error) {
+		shared_copy_out(guest_data(work, 0), work->buffer, TSR_HEADER_SIZE);
+		DISK_COUNT(work->queue->counters, bytes_out, TSR_HEADER_SIZE);
+	}
+	queue_complete(work, status_of(work->error));
+}
+
+/* ------------------------------------------------------------------ all */
+
+static void count_request(struct work *work)
+{
+	struct disk_counters *counters = work->queue->counters;
+
+	switch (work->request.op) {
+	case TSR_BLK_READ:
+		DISK_COUNT(counters, reads, 1);
+		break;
+	case TSR_BLK_WRITE:
+		DISK_COUNT(counters, writes, 1);
+		break;
+	case TSR_BLK_WRITE_ZEROES:
+		DISK_COUNT(counters, zeroes, 1);
+		break;
+	case TSR_BLK_FLUSH:
+		DISK_COUNT(counters, flushes, 1);
+		break;
+	default:
+		DISK_COUNT(counters, headers, 1);
+	}
+}
+
+void work_start(struct work *work)
+{
+	enum tsr_blk_status status = tsr_blk_request_check(&work->request, &work->queue->limits);
+	bool reads = work->request.op == TSR_BLK_READ || work->request.op == TSR_BLK_HEADER_READ;
+
+	work->ops = work->pending = 0;
+	work->error = 0;
+	if (status == TSR_BLK_OK && !reads && atomic_load(&work->queue->disk->failed))
+		status = TSR_BLK_E_IO;
+	if (status != TSR_BLK_OK) {
+		queue_complete(work, status);
+		return;
+	}
+	count_request(work);
+	switch (work->request.op) {
+	case TSR_BLK_READ:
+		start_read(work);
+		break;
+	case TSR_BLK_WRITE:
+	case TSR_BLK_WRITE_ZEROES:
+		start_write(work);
+		break;
+	case TSR_BLK_FLUSH:
+		start_sync(work);
+		break;
+	default:
+		start_header(work);
+	}
+}
+
+void work_op_done(struct op *op, int result)
+{
+	struct work *work = op->work;
+
+	work->pending--;
+	if (result > 0 && (uint32_t)result < op->left) {
+		op->data += result;
+		op->offset += result;
+		op->left -= result;
+		submit_op(op);
+		return;
+	}
+	if (result == -EINTR) {
+		submit_op(op);
+		return;
+	}
+	if (result <= 0 && !work->error)
+		work->error = result ? result : -EIO; /* 0: the image was cut short under us */
+	if (work->pending)
+		return;
+	if (work->request.op == TSR_BLK_READ)
+		finish_read(work);
+	else if (work->request.op == TSR_BLK_HEADER_READ || work->request.op == TSR_BLK_HEADER_WRITE)
+		finish_header(work);
+	else
+		finish_write(work);
+}
+
+void work_sync_done(struct work *work, int result)
+{
+	struct queue *queue = work->queue;
+
+	disk_sync_end(queue->disk, work->sync, result);
+	if (work != &queue->reclaim) {
+		queue_complete(work, result ? TSR_BLK_E_IO : TSR_BLK_OK);
+		return;
+	}
+	queue->reclaiming = false;
+	work_retry(queue);
+}
