@@ -45,10 +45,3 @@ uint32_t tsr_seal_text_size(const struct tsr_seal *seal)
 {
 	return seal->flags & TSR_SEAL_ZERO ? 0 : TSR_BLOCK_SIZE;
 }
-
-bool tsr_seal_fresh(const struct tsr_seal *seal, uint32_t epoch, uint64_t expected)
-{
-	if (expected)
-		return seal->epoch == epoch && seal->counter == expected;
-	return seal->epoch < epoch;
-}

@@ -42,10 +42,4 @@ enum tsr_seal_error tsr_seal_check(const struct tsr_seal *seal, uint32_t epochs)
 /* Bytes of text under the seal: TSR_BLOCK_SIZE, or 0 for a zero block. */
 uint32_t tsr_seal_text_size(const struct tsr_seal *seal);
 
-/*
- * Freshness within an attach: expected is the counter of this attach's last completed write to the block, 0 if there was none. A checked
- * and authentic seal is fresh if it is that write's, or from before this attach when there was none. epoch: this attach's.
- */
-bool tsr_seal_fresh(const struct tsr_seal *seal, uint32_t epoch, uint64_t expected);
-
 #endif

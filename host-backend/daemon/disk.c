@@ -82,13 +82,18 @@ bool disk_begin(struct disk *disk, uint32_t queue, struct store_write *write, ui
 	return begun;
 }
 
-void disk_end(struct disk *disk, struct store_write *write, bool written)
+void disk_commit(struct disk *disk, struct store_write *write)
 {
 	pthread_mutex_lock(&disk->lock);
-	if (written)
-		store_commit(&disk->image->store, write);
-	else
-		store_abort(&disk->image->store, write);
+	store_commit(&disk->image->store, write);
+	kick_starving(disk);
+	pthread_mutex_unlock(&disk->lock);
+}
+
+void disk_abort(struct disk *disk, struct store_write *write, bool voided)
+{
+	pthread_mutex_lock(&disk->lock);
+	store_abort(&disk->image->store, write, voided);
 	kick_starving(disk);
 	pthread_mutex_unlock(&disk->lock);
 }

@@ -39,7 +39,8 @@ struct work {
 	struct store_sync sync;
 	struct op op[QUEUE_MAX_OPS];
 	uint32_t ops, pending;
-	int error; /* first failure, negative errno */
+	int error;   /* first failure of the current step, negative errno */
+	int failure; /* why a write is being undone */
 };
 
 enum queue_state {

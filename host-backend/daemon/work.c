@@ -141,14 +141,42 @@ static void write_slots(struct work *work)
 	}
 }
 
+/* A failed write's records become zero again: after a refusal the guest counts on the old pairs, also over a restart of this daemon. */
+static void undo_write(struct work *work)
+{
+	struct store *store = store_of(work);
+	const uint32_t *slots = work->write.slot;
+	uint32_t run;
+
+	work->failure = work->error;
+	work->error = 0;
+	work->ops = 0;
+	store_void(store, &work->write);
+	for (uint32_t i = 0; i < work->request.count; i += run) {
+		run = store_run(slots, i, work->request.count);
+		add_op(work, true, &store->record[slots[i]], run * IMAGE_RECORD_SIZE, image_record_at(slots[i]));
+	}
+}
+
 static void finish_write(struct work *work)
 {
-	disk_end(work->queue->disk, &work->write, !work->error);
+	struct disk *disk = work->queue->disk;
+
+	if (work->failure) {
+		disk_abort(disk, &work->write, !work->error);
+		queue_complete(work, work->error ? TSR_BLK_E_IO : status_of(work->failure));
+		return;
+	}
+	if (work->error) {
+		undo_write(work);
+		return;
+	}
+	disk_commit(disk, &work->write);
 	DISK_COUNT(work->queue->counters, blocks_written, work->request.count);
-	if (!work->error && work->request.flags & TSR_BLK_FUA)
+	if (work->request.flags & TSR_BLK_FUA)
 		start_sync(work);
 	else
-		queue_complete(work, status_of(work->error));
+		queue_complete(work, TSR_BLK_OK);
 }
 
 /* false: no slots now. Slots come free by a sync, and if none would help, when another write ends: that one kicks this queue. */
@@ -279,7 +307,7 @@ void work_start(struct work *work)
 	bool reads = work->request.op == TSR_BLK_READ || work->request.op == TSR_BLK_HEADER_READ;
 
 	work->ops = work->pending = 0;
-	work->error = 0;
+	work->error = work->failure = 0;
 	if (status == TSR_BLK_OK && !reads && atomic_load(&work->queue->disk->failed))
 		status = TSR_BLK_E_IO;
 	if (status != TSR_BLK_OK) {

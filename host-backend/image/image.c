@@ -293,6 +293,17 @@ static int write_slot(struct image *image, const struct store_write *write, uint
 	return error;
 }
 
+static void abandon(struct image *image, struct store_write *write)
+{
+	bool voided = true;
+
+	store_void(&image->store, write);
+	for (uint32_t i = 0; i < write->count; i++)
+		voided &= write_at(&image->io, &image->store.record[write->slot[i]], IMAGE_RECORD_SIZE,
+				   image_record_at(write->slot[i])) == 0;
+	store_abort(&image->store, write, voided);
+}
+
 int image_write(struct image *image, uint64_t block, uint32_t count, const struct tsr_seal *seals, const uint8_t *data)
 {
 	struct store_write write;
@@ -308,7 +319,7 @@ int image_write(struct image *image, uint64_t block, uint32_t count, const struc
 	for (uint32_t i = 0; i < count && !error; i++)
 		error = write_slot(image, &write, i, data + i * TSR_BLOCK_SIZE);
 	if (error)
-		store_abort(&image->store, &write);
+		abandon(image, &write);
 	else
 		store_commit(&image->store, &write);
 	return error;

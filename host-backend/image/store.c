@@ -123,10 +123,16 @@ void store_commit(struct store *store, struct store_write *write)
 	}
 }
 
-void store_abort(struct store *store, struct store_write *write)
+void store_void(struct store *store, const struct store_write *write)
+{
+	for (uint32_t i = 0; i < write->count; i++)
+		memset(&store->record[write->slot[i]], 0, sizeof(store->record[0]));
+}
+
+void store_abort(struct store *store, struct store_write *write, bool voided)
 {
 	unlink_write(store, write);
-	store->tainted = true;
+	store->tainted |= !voided;
 	for (uint32_t i = 0; i < write->count; i++)
 		store->slot[write->slot[i]].state = STORE_FREE;
 	store->free += write->count;

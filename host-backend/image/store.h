@@ -44,7 +44,7 @@ struct store {
 	uint64_t cursor;             /* next fit: keeps neighbours in time neighbours in place */
 	uint64_t next_sequence;
 	uint64_t durable;            /* all up to this sequence are durable */
-	bool tainted;                /* a write failed: its record may have landed without its data, so durable must not pass it */
+	bool tainted;                /* a failed write's records may be on the medium without their data: durable must not pass them */
 	struct store_write *oldest, *newest;
 };
 
@@ -71,7 +71,13 @@ void store_load(struct store *store, uint32_t slot);
 bool store_begin(struct store *store, struct store_write *write, uint64_t block, uint32_t count, const struct tsr_seal *seals);
 void store_seal(struct store *store, const struct store_write *write, uint32_t index, uint32_t data_crc);
 void store_commit(struct store *store, struct store_write *write);
-void store_abort(struct store *store, struct store_write *write);
+
+/*
+ * After a failed write: store_void makes its records zero in memory; write those out, so that a restart keeps to the old pairs; then
+ * store_abort. voided: the zeros are written. If not, a restart may find the new pairs, and the data of later records is verified.
+ */
+void store_void(struct store *store, const struct store_write *write);
+void store_abort(struct store *store, struct store_write *write, bool voided);
 
 /* Slot of a block, or STORE_NONE if it was never written. It keeps its contents until store_unpin. */
 uint32_t store_pin(struct store *store, uint64_t block);
