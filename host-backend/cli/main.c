@@ -107,8 +107,10 @@ int main(int argc, char **argv)
 		list_commands(stdout, NULL);
 		return CLI_OK;
 	}
-	if (argc > 1)
-		cli_fail("there is no command %s", argv[1]);
+	if (argc > 1) {
+		cli_fail("there is no command %s; see tessera --help", argv[1]);
+		return CLI_USAGE;
+	}
 	list_commands(stderr, NULL);
 	return CLI_USAGE;
 }

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-2-Clause-Patent
+/* Any file as a kernel: the loader refuses it or builds contents that keep their own rules. */
+/* sources: host-backend/cli/loader.c host-backend/cli/loader_bzimage.c host-backend/cli/loader_acpi.c */
+#include <stdlib.h>
+
+#include "host-backend/cli/loader.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(const struct loader_contents *c, uint64_t mem)
+{
+	volatile uint8_t touched;
+	uint64_t end = 0;
+
+	for (unsigned i = 0; i < c->segments; i++) {
+		const struct loader_segment *s = &c->segment[i];
+
+		if (s->gpa % TSR_PAGE_SIZE || s->gpa < end || s->gpa >= mem || s->size > mem - s->gpa || !s->size)
+			abort();
+		end = (s->gpa + s->size + TSR_PAGE_SIZE - 1) / TSR_PAGE_SIZE * TSR_PAGE_SIZE;
+		touched = s->data[0];
+		touched = s->data[s->size - 1];
+	}
+	(void)touched;
+	if (c->eip >= mem || c->esi >= mem)
+		abort();
+}
+
+/* The first two bytes choose memory (0 to 2 GiB) and the initrd's size; the rest is the kernel. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const uint8_t initrd[256 * 64];
+	struct loader_contents contents;
+	struct loader_error error;
+	struct loader_linux in = { .command_line = "console=ttyS0", .vcpus = 1 };
+
+	if (size < 2)
+		return 0;
+	in.mem_pages = ((uint64_t)data[0] + 1) << 11;
+	in.initrd = (struct loader_file){ data[1] ? initrd : NULL, data[1] * 64u };
+	in.kernel = (struct loader_file){ data + 2, size - 2 };
+	if (loader_build_linux(&contents, &in, &error)) {
+		check(&contents, in.mem_pages * TSR_PAGE_SIZE);
+		loader_free(&contents);
+	}
+	return 0;
+}
