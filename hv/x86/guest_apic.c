@@ -126,14 +126,20 @@ void guest_deadline_set(struct vcpu *v, uint64_t tsc)
 {
 	struct arch_vcpu *a = v->arch;
 	struct guest_apic *p = &a->apic;
+	uint64_t now = rdtsc(), then = now + a->vmcb->tsc_offset;
 
 	if ((p->lvt[LVT_TIMER] & TIMER_MODE) != TIMER_DEADLINE)
 		return;
-	p->deadline = tsc ? tsc - a->vmcb->tsc_offset : 0;
-	if (tsc && !p->deadline)
-		p->deadline = 1;
+	p->deadline_msr = tsc;
+	p->deadline = 0;
+	if (!tsc)
+		return;
+	/* One that has passed is 1: also the guest's own TSC may run over. */
+	p->deadline = tsc > then ? now + (tsc - then) : 1;
+	if (tsc > then && p->deadline < now)
+		p->deadline = UINT64_MAX;
 	/* An earlier one than the host knows of; what has expired is raised at the next entry, without the host. */
-	if (p->deadline && (!a->told || p->deadline < a->told) && rdtsc() < p->deadline)
+	if (tsc > then && (!a->told || p->deadline < a->told))
 		guest_leave(a, TSR_RUN_TIMER);
 }
 

@@ -87,7 +87,7 @@ enum guest_verdict guest_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *val)
 		*val = a->vmcb->g_pat;
 		return G_DONE;
 	case MSR_TSC_DEADLINE:
-		*val = a->apic.deadline ? a->apic.deadline + a->vmcb->tsc_offset : 0;
+		*val = a->apic.deadline ? a->apic.deadline_msr : 0;
 		return G_DONE;
 	case MSR_EFER:
 		*val = a->vmcb->efer & ~(uint64_t)EFER_SVME;
@@ -134,7 +134,7 @@ enum guest_verdict guest_wrmsr(struct vcpu *v, uint32_t msr, uint64_t val)
 		return guest_apic_write(v, msr, val);
 	switch (msr) {
 	case MSR_TSC:
-		deadline = a->apic.deadline ? a->apic.deadline + a->vmcb->tsc_offset : 0;
+		deadline = a->apic.deadline ? a->apic.deadline_msr : 0;
 		a->vmcb->tsc_offset = val - rdtsc();
 		guest_deadline_set(v, deadline);
 		guest_clock_update(v);

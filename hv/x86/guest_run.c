@@ -297,6 +297,16 @@ static bool run_wanted(struct vcpu *v, uint8_t *vector)
 	return true;
 }
 
+/* A deadline in the host's TSC, whatever the host has made of that; 0 stays 0. */
+static uint64_t host_time(const struct cpu *c, uint64_t deadline)
+{
+	uint64_t now = rdtsc(), then = now + c->vmcb->tsc_offset;
+
+	if (deadline <= now)
+		return deadline ? then : 0;
+	return deadline - now > UINT64_MAX - then ? UINT64_MAX : then + (deadline - now);
+}
+
 void arch_vcpu_run(struct vcpu *v, struct tsr_run_exit *exit)
 {
 	struct arch_vcpu *a = v->arch;
@@ -326,7 +336,7 @@ void arch_vcpu_run(struct vcpu *v, struct tsr_run_exit *exit)
 		guest_state_store(a);
 	if (stopped(v))
 		exit->reason = TSR_RUN_ENDED;
-	exit->deadline = a->apic.deadline ? a->apic.deadline + c->vmcb->tsc_offset : 0;
+	exit->deadline = host_time(c, a->apic.deadline);
 	a->told = a->apic.deadline;
 	exit->console_len = a->uart.out_len;
 	memcpy(exit->console, a->uart.out, a->uart.out_len);

@@ -21,7 +21,8 @@ struct guest_apic {
 	uint32_t lvt[LVT_NR];
 	uint64_t icr;
 	uint32_t initial_count, divide; /* kept, without effect: the timer knows TSC-deadline mode only */
-	uint64_t deadline;	/* TSC deadline in the machine's TSC, 0: not armed */
+	uint64_t deadline;	/* in the machine's TSC, 0: not armed */
+	uint64_t deadline_msr;	/* the same in the guest's, as it wrote it */
 };
 
 /* A 16550A without its interrupt, to be polled; its input FIFO is longer. Virtual CPU 0 has it. */

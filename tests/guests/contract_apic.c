@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* The local APIC and its timer, as spec/guests.md has them. */
+#include "tests/guests/lib.h"
+
+#define ID	MSR_X2APIC(0x02)
+#define VERSION	MSR_X2APIC(0x03)
+#define TPR	MSR_X2APIC(0x08)
+#define EOI	MSR_X2APIC(0x0b)
+#define SVR	MSR_X2APIC(0x0f)
+#define IRR(v)	MSR_X2APIC(0x20 + (v) / 32)
+#define ICR	MSR_X2APIC(0x30)
+#define LVT_TIMER MSR_X2APIC(0x32)
+#define SELF	MSR_X2APIC(0x3f)
+#define APIC_BASE 0x1b
+
+#define DEADLINE (2u << 17)
+#define MASKED	 (1u << 16)
+
+static void window(void)
+{
+	asm volatile("sti; nop; nop; cli" : : : "memory");
+}
+
+static void check_timer(void)
+{
+	uint32_t before = taken[TIMER_VECTOR];
+	bool ok;
+
+	/* One-shot mode: the deadline is no deadline. */
+	wrmsr(LVT_TIMER, TIMER_VECTOR);
+	wrmsr(MSR_TSC_DEADLINE, rdtsc() + 1000);
+	ok = rdmsr(MSR_TSC_DEADLINE) == 0;
+	wrmsr(LVT_TIMER, DEADLINE | MASKED | TIMER_VECTOR);
+	wrmsr(MSR_TSC_DEADLINE, 1);
+	window();
+	ok &= taken[TIMER_VECTOR] == before;
+	wrmsr(LVT_TIMER, DEADLINE | TIMER_VECTOR);
+	wrmsr(MSR_TSC_DEADLINE, 1);
+	window();
+	ok &= taken[TIMER_VECTOR] == before + 1 && rdmsr(MSR_TSC_DEADLINE) == 0;
+	wrmsr(MSR_TSC_DEADLINE, ~0ull);
+	window();
+	ok &= taken[TIMER_VECTOR] == before + 1 && rdmsr(MSR_TSC_DEADLINE) == ~0ull;
+	wrmsr(MSR_TSC_DEADLINE, 0);
+	check("GUEST-7", ok, "the timer knows deadlines, fires once, can be masked and disarmed");
+	before = taken[TIMER_VECTOR];
+	for (uint32_t i = 0; i < 20; i++)
+		halt_for(100000);
+	check("GUEST-17", taken[TIMER_VECTOR] == before + 20, "HLT sleeps until the deadline, twenty times");
+}
+
+static void check_priority(void)
+{
+	bool ok;
+
+	wrmsr(TPR, 0x60);
+	wrmsr(SELF, 0x51);
+	window();
+	ok = !taken[0x51] && (rdmsr(IRR(0x51)) & 1u << 0x51 % 32);
+	wrmsr(SELF, 0x72);
+	window();
+	ok &= taken[0x72] == 1 && !taken[0x51];
+	wrmsr(TPR, 0);
+	ok &= !taken[0x51];
+	window();
+	ok &= taken[0x51] == 1;
+	/* Both at once: the higher one first. */
+	wrmsr(SELF, 0x53);
+	wrmsr(SELF, 0x94);
+	window();
+	ok &= taken[0x53] == 1 && taken[0x94] == 1 && last_vector == 0x53;
+	check("GUEST-8", ok, "interrupts wait for IF and for the task priority, and come by priority");
+	wrmsr(ICR, 0x40000 | 0x55); /* shorthand self */
+	wrmsr(ICR, 0x0000000000000056ull); /* to id 0 */
+	wrmsr(ICR, 0xffffffff00000057ull); /* to all */
+	window();
+	ok = taken[0x55] == 1 && taken[0x56] == 1 && taken[0x57] == 1;
+	wrmsr(ICR, 0x0000000700000058ull); /* to nobody */
+	window();
+	check("GUEST-9", ok && !taken[0x58], "interrupts to itself arrive, those to nobody do not");
+}
+
+void check_apic(void)
+{
+	uint64_t base = rdmsr(APIC_BASE);
+	bool ok = (base & 0xfffff000) == 0xfee00000 && (base & 0xc00) == 0xc00;
+
+	ok &= try_wrmsr(APIC_BASE, base & ~0xc00ull) == GP && try_wrmsr(APIC_BASE, base ^ 0x100000) == GP;
+	ok &= rdmsr(ID) == 0 && (rdmsr(VERSION) & 0xf0) == 0x10;
+	ok &= try_rdmsr(MSR_X2APIC(0x04)) == GP && try_wrmsr(ID, 1) == GP && try_wrmsr(EOI, 1) == GP && try_wrmsr(TPR, 0x100) == GP &&
+	      try_rdmsr(MSR_X2APIC(0xff)) == GP;
+	check("GUEST-6", ok, "the local APIC is in x2APIC mode for good, at its usual registers");
+	wrmsr(SVR, 0x1ff);
+	check_timer();
+	check_priority();
+}
