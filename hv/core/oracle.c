@@ -60,10 +60,10 @@ static bool same(struct leaf a, struct leaf b)
 
 static void check_token(mfn_t m, const struct frame *f)
 {
-	const struct grant *g = grant_slot(f->slot);
+	const struct grant *g = f->slot < TSR_MAX_TOKENS ? grant_slot(f->slot) : NULL;
 	const struct frame *other;
 
-	if (f->slot >= TSR_MAX_TOKENS || g->state == TSR_TOKEN_FREE)
+	if (!g || g->state == TSR_TOKEN_FREE)
 		broken("frame in no live token", m.n);
 	if ((f->state == FRAME_ISSUED) == (g->state == TSR_TOKEN_MAPPED))
 		broken("frame and token disagree on being mapped", m.n);
