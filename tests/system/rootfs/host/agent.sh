@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause-Patent
-# Runs the test harness's commands, one a line, on a serial port that no log message is ever written to.
+# Runs the test harness's commands, one a line, over a port that no log message is ever written to.
 # Answers a command with its output and then "@@rc=STATUS"; "@@exit" ends the service.
-stty raw -echo
 echo "@@ready"
 while IFS= read -r line; do
 	[ "$line" != "@@exit" ] || break
