@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """Orders to the module host_attack (tests/system/modules), and the machine's counters before and after."""
 
+import json
 import re
 
 CMD = "/sys/module/host_attack/parameters/cmd"
@@ -25,7 +26,10 @@ class Outcome:
 
 def info(m):
     """The machine's census and counters (TSR_CALL_INFO), by name."""
-    return {name: int(value) for name, value in (line.split() for line in m.run("host_info").splitlines())}
+    text = json.loads(m.run("tessera info --json"))
+    text.update({f"census.{name}": value for name, value in text.pop("census").items()})
+    text.update(text.pop("counters"))
+    return text
 
 
 def order(m, op, *args, cpu=None):

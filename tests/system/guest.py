@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+"""Guests on the emulated machine, through the host's `tessera` command and an agent inside that takes commands."""
+
+import json
+import shlex
+
+KERNEL, INITRD = "/guest/vmlinuz", "/guest/initrd.img"
+START_LIMIT = 240
+LABEL = "data"
+
+
+class Guest:
+    """A running guest. `with` destroys it at the end, whatever happened.
+
+	initrd		what it starts from; /media/guest-fio.img and /media/guest-files.img need a machine with media
+	disk		make and attach: an image's path on the host, or None
+	size		of an image that is not there yet
+	run		the script of its own (rootfs/guest/run.d)
+	agent		it takes commands: for run="agent"
+    """
+
+    def __init__(self, m, name="g", memory="192M", initrd=INITRD, disk=None, size="64M", run="agent", words="", instance=None):
+        self.m, self.name, self.disk, self.size = m, name, disk, size
+        self.agent = run == "agent"
+        # Linux prefers the CPU's features to what is loaded by hand; the rest keeps it short.
+        self.options = ["--memory", memory, "--kernel", KERNEL, "--initrd", initrd,
+                        "--cmdline", f"console=ttyS0 panic=-1 tsr.run={run} {words}".strip()]
+        if disk:
+            self.options += ["--disk", LABEL]
+        if instance:
+            self.options += ["--instance", instance]
+        if self.agent:
+            self.options.append("--console-input")
+        self.info = None
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        if self.m.alive:
+            self.m.sh(f"tessera guest destroy {self.name}")
+
+    def start(self):
+        self.m.run("modprobe tessera_host")
+        if self.disk:
+            self.m.run(f"[ -e {self.disk} ] || tessera image create {self.disk} --size {self.size}")
+        line = " ".join(shlex.quote(word) for word in ["tessera", "guest", "run", "--name", self.name, "--json"] + self.options)
+        self.info = json.loads(self.m.run(line, limit=START_LIMIT))
+        if self.disk:
+            self.attach()
+        if self.agent:
+            self.m.run(f"gsh open {self.name} {START_LIMIT}", limit=START_LIMIT + 30)
+        return self
+
+    @property
+    def identity(self):
+        return bytes.fromhex(self.info["identity"])
+
+    def attach(self, *options):
+        self.m.run(f"tessera disk attach {self.name} {LABEL} {self.disk} --log /run/tesserad.{self.name}.log " + " ".join(options))
+
+    def detach(self):
+        self.m.run(f"tessera disk detach {self.name} {LABEL}")
+
+    def show(self):
+        return json.loads(self.m.run(f"tessera guest show {self.name} --json"))
+
+    def console(self):
+        return self.m.run(f"tessera console {self.name}").replace("\r", "")
+
+    def sh(self, command, limit=120):
+        """One line of shell inside the guest: (status, output)."""
+        assert "\n" not in command
+        return self.m.sh(f"gsh run {self.name} {limit} {shlex.quote(command)}", limit=limit + 30)
+
+    def run(self, command, limit=120):
+        status, text = self.sh(command, limit)
+        if status:
+            self.m.fail(f"guest {self.name}'s command `{command}` failed with status {status}: {text.strip()}")
+        return text
+
+    def wait_end(self, limit=START_LIMIT):
+        """Waits until the guest has ended by itself; returns its state."""
+        # The console ends with the guest.
+        self.m.run(f"timeout {limit} tessera console {self.name} --follow >/dev/null", limit=limit + 30)
+        return self.show()["state"]
+
+    # --- its disk
+
+    def counters(self):
+        """Of the guest's block driver."""
+        text = self.run("cd /sys/bus/tessera/devices/tessera0/counters && grep . *")
+        return {name: int(value) for name, value in (line.split(":") for line in text.split())}
+
+    def ready_disk(self, limit=240):
+        """Formats the sealed disk if it is blank; returns its device when it can be used."""
+        self.run("D=/sys/bus/tessera/devices/tessera0; until grep -qE 'blank|attached' $D/state; do usleep 100000; done; "
+                 "[ \"$(cat $D/state)\" = attached ] || echo yes >$D/format", limit)
+        return "/dev/tsr0"
+
+    def destroy(self):
+        self.m.run(f"tessera guest destroy {self.name}")
