@@ -235,7 +235,8 @@ void blk_queues_stop(struct blk *b);
 /* blk_attach.c: thread. Return 0 when attached, or an error when the session has ended or must end. */
 int blk_attach(struct blk *b);
 int blk_attach_again(struct blk *b);
-void blk_format_finish(struct blk *b, int result);
+void blk_format_finish(struct blk *b, int result); /* any process context */
+int blk_may_format(enum blk_state state, enum blk_format format); /* what the disk's state allows */
 
 /* blk_format.c: thread. Header slots are overwritten; next: the generation to begin with. */
 int blk_format_disk(struct blk *b, u64 generation);

@@ -123,16 +123,40 @@ static int judge(struct blk *b, enum blk_state *state, u64 *generation)
 	return 0;
 }
 
-static bool format_asked(struct blk *b, u32 unused)
-{
-	return READ_ONCE(b->format) != BLK_FORMAT_NONE;
-}
-
 void blk_format_finish(struct blk *b, int result)
 {
 	WRITE_ONCE(b->format, BLK_FORMAT_NONE);
 	if (cmpxchg(&b->format_result, -EINPROGRESS, result) == -EINPROGRESS)
 		wake_up_all(&b->format_wait);
+}
+
+int blk_may_format(enum blk_state state, enum blk_format format)
+{
+	switch (state) {
+	case BLK_BLANK:
+	case BLK_INTERRUPTED:
+		return 0;
+	case BLK_INVALID:
+		return format == BLK_FORMAT_FORCE ? 0 : -EBADMSG;
+	case BLK_AWAY:
+		return -ENOTCONN;
+	default:
+		return -EBUSY;
+	}
+}
+
+/* What was asked while another disk was there does not count for this one. */
+static bool format_asked(struct blk *b, u32 state)
+{
+	enum blk_format format = READ_ONCE(b->format);
+	int err;
+
+	if (format == BLK_FORMAT_NONE)
+		return false;
+	err = blk_may_format(state, format);
+	if (err)
+		blk_format_finish(b, err);
+	return !err;
 }
 
 /* b->header counts from now on: its keys, its id, nothing known of any block. */
@@ -202,7 +226,7 @@ int blk_attach(struct blk *b)
 		if (state == BLK_ATTACHED)
 			break;
 		blk_set_state(b, state);
-		err = blk_wait(b, format_asked, 0);
+		err = blk_wait(b, format_asked, state);
 		if (err)
 			return err;
 		WRITE_ONCE(b->format, BLK_FORMAT_NONE);

@@ -182,7 +182,6 @@ void blk_q_start(struct blk_queue *q)
 {
 	mutex_lock(&q->mutex);
 	q->live = true;
-	q->broken = false;
 	mutex_unlock(&q->mutex);
 }
 
@@ -204,6 +203,7 @@ void blk_q_stop(struct blk_queue *q)
 	mutex_lock(&q->mutex);
 	q->live = false;
 	q->serving = false;
+	q->broken = false;
 	for (slot = 0; slot < BLK_DEPTH; slot++) {
 		req = q->inflight[slot];
 		if (!req)

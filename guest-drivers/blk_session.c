@@ -46,6 +46,16 @@ static void idle(struct blk *b, unsigned long timeout)
 	wait_event_idle_timeout(b->wait, atomic_xchg(&b->poked, 0) || kthread_should_stop(), timeout);
 }
 
+/* The same until a point in time: false when it has come. */
+static bool idle_until(struct blk *b, unsigned long end)
+{
+	long left = end - jiffies;
+
+	if (left > 0)
+		idle(b, left);
+	return left > 0;
+}
+
 /* ------------------------------------------------------------------ within a session */
 
 /* Why the session must end, or 0. */
@@ -91,10 +101,8 @@ int blk_wait_time(struct blk *b, unsigned long timeout)
 	unsigned long end = jiffies + timeout;
 	int err = trouble(b);
 
-	while (!err && time_before(jiffies, end)) {
-		idle(b, end - jiffies);
+	while (!err && idle_until(b, end))
 		err = trouble(b);
-	}
 	return err;
 }
 
@@ -248,7 +256,7 @@ static void serve(struct blk *b)
 	mutex_unlock(&b->add_lock);
 }
 
-static u64 requests_waiting(struct blk *b)
+static u64 requests_in_flight(struct blk *b)
 {
 	u64 sum = 0;
 	u32 i;
@@ -271,7 +279,8 @@ static int session(struct blk *b)
 	serve(b);
 	err = blk_wait(b, NULL, 0);
 	if (err == -ENOTCONN)
-		dev_info(&b->tdev->dev, "the backend went away, %llu requests wait for the next\n", requests_waiting(b));
+		dev_info(&b->tdev->dev, "the backend went away; %llu requests in flight will be sent to the next\n",
+			 requests_in_flight(b));
 	return err;
 }
 
@@ -281,19 +290,16 @@ static void pause_after_failure(struct blk *b, unsigned long delay)
 	unsigned long end = jiffies + delay;
 	struct tsr_device_info info;
 
-	while (!kthread_should_stop() && time_before(jiffies, end)) {
-		idle(b, end - jiffies);
+	while (!kthread_should_stop() && idle_until(b, end))
 		if (!tsr_device_info(b->tdev, &info) && info.backend_change != b->change)
 			return;
-	}
 }
 
 int blk_thread(void *arg)
 {
 	struct blk *b = arg;
-	unsigned long delay = DELAY_MIN;
+	unsigned long delay = DELAY_MIN, since;
 	struct tsr_device_info info;
-	u64 served;
 	int err;
 
 	while (!kthread_should_stop()) {
@@ -304,10 +310,10 @@ int blk_thread(void *arg)
 			continue;
 		}
 		b->change = info.backend_change;
-		served = jiffies;
+		since = jiffies;
 		err = session(b);
 		session_close(b);
-		if (err == -ENOTCONN || err == -ESHUTDOWN || time_after(jiffies, (unsigned long)served + DELAY_MAX)) {
+		if (err == -ENOTCONN || err == -ESHUTDOWN || time_after(jiffies, since + DELAY_MAX)) {
 			delay = DELAY_MIN;
 			continue;
 		}

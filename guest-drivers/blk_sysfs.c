@@ -27,22 +27,6 @@ static ssize_t format_show(struct device *dev, struct device_attribute *attr, ch
 	}
 }
 
-/* What the disk's state allows. */
-static int may_format(enum blk_state state, enum blk_format format)
-{
-	switch (state) {
-	case BLK_BLANK:
-	case BLK_INTERRUPTED:
-		return 0;
-	case BLK_INVALID:
-		return format == BLK_FORMAT_FORCE ? 0 : -EBADMSG;
-	case BLK_AWAY:
-		return -ENOTCONN;
-	default:
-		return -EBUSY;
-	}
-}
-
 /* Returns when the disk is formatted and added, or has failed. Interrupting the writer does not interrupt the formatting. */
 static ssize_t format_store(struct device *dev, struct device_attribute *attr, const char *buf, size_t len)
 {
@@ -59,9 +43,9 @@ static ssize_t format_store(struct device *dev, struct device_attribute *attr, c
 	err = mutex_lock_interruptible(&b->format_lock);
 	if (err)
 		return err;
-	err = may_format(READ_ONCE(b->state), format);
-	if (!err && cmpxchg(&b->format_result, 0, -EINPROGRESS) == -EINPROGRESS)
-		err = -EBUSY; /* an interrupted writer's */
+	err = blk_may_format(READ_ONCE(b->state), format);
+	if (!err && READ_ONCE(b->format_result) == -EINPROGRESS)
+		err = -EBUSY; /* of a writer that was interrupted */
 	if (!err) {
 		WRITE_ONCE(b->format_result, -EINPROGRESS);
 		WRITE_ONCE(b->format, format);
