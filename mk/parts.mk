@@ -71,8 +71,9 @@ TOOLS := $(patsubst tests/system/tools/%.c,$(B)/tools/%,$(wildcard tests/system/
 TOOLS_host  := $(filter $(B)/tools/host_%,$(TOOLS))
 TOOLS_guest := $(filter $(B)/tools/guest_%,$(TOOLS))
 tools: $(TOOLS)
+$(B)/tools/host_damage: $(call host-objs,)
 $(B)/tools/%: tests/system/tools/%.c | $(DEPS)/.done
 	@mkdir -p $(@D)
 	@echo '  CC      $<'
-	@gcc $(HOST_CFLAGS) -MMD -MP -MF $@.d -static -o $@ $< -lpthread
+	@gcc $(HOST_CFLAGS) -MMD -MP -MF $@.d -static -o $@ $< $(filter %.o,$^) -lsodium -lpthread
 -include $(TOOLS:=.d)

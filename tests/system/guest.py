@@ -22,7 +22,6 @@ class Guest:
     def __init__(self, m, name="g", memory="192M", initrd=INITRD, disk=None, size="64M", run="agent", words="", instance=None):
         self.m, self.name, self.disk, self.size = m, name, disk, size
         self.agent = run == "agent"
-        # Linux prefers the CPU's features to what is loaded by hand; the rest keeps it short.
         self.options = ["--memory", memory, "--kernel", KERNEL, "--initrd", initrd,
                         "--cmdline", f"console=ttyS0 panic=-1 tsr.run={run} {words}".strip()]
         if disk:
@@ -100,3 +99,13 @@ class Guest:
 
     def destroy(self):
         self.m.run(f"tessera guest destroy {self.name}")
+
+
+def shared(m):
+    """The guest that checks on one machine share: with fio and a sealed disk of 96 MiB, whose contents are nobody's. Started
+    when it is first asked for; goes with its machine."""
+    if not getattr(m, "shared_guest", None):
+        m.shared_guest = Guest(m, name="shared", memory="320M", initrd="/media/guest-fio.img", disk="/tmp/shared.img",
+                               size="96M").start()
+        m.shared_guest.ready_disk()
+    return m.shared_guest

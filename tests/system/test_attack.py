@@ -7,7 +7,7 @@ import re
 import attack
 from attack import order, refused
 
-MACHINE = dict(smp=2, mem=2048)
+MACHINE = dict(smp=2, mem=2048, media=True)
 
 
 def test_hypervisor_memory(m):
