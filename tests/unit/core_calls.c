@@ -180,7 +180,7 @@ static void info_tells_the_host_everything_and_a_guest_its_limits(void **state)
 	assert_int_equal(host.tsc_khz, FAKE_TSC_KHZ);
 	assert_int_equal(host.hv_base_pfn, FAKE_HV_FIRST);
 	assert_int_equal(host.hv_pages, FAKE_HV_PAGES);
-	/* [MEM-10] */
+	/* [HC-16] */
 	assert_int_equal(host.census.hypervisor, FAKE_HV_PAGES);
 	assert_int_equal(host.census.guests, 16);
 	assert_int_equal(host.census.tables, TSR_GUEST_TABLE_PAGES(16, 1));

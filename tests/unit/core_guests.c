@@ -96,7 +96,7 @@ static void calls_on_ids_that_are_no_guests_are_refused(void **state)
 	}
 }
 
-/* [GST-4] [MEM-7] */
+/* [GST-4] */
 static void a_launch_needs_all_memory_and_happens_once(void **state)
 {
 	struct tsr_guest_create c;
@@ -178,7 +178,7 @@ static void the_first_reason_to_end_is_the_one_that_is_told(void **state)
 	assert_int_equal(d->end_code[1], 0xbeef);
 }
 
-/* [MEM-10] [GST-7] */
+/* [HC-16] [GST-7] */
 static void fifty_guests_leave_the_census_as_it_was(void **state)
 {
 	struct tsr_census before, after;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* sources: hv/core/[a-z]*.c proto/hash.c proto/kdf.c proto/measure.c tests/unit/fake_arch.c tests/unit/core_host.c */
 /* libs: -lsodium */
-/* Donation, loading and reclaiming: spec/hypercalls.md, MEM. */
+/* Donation, loading and reclaiming: spec/hypercalls.md, DON. */
 #include "core_host.h"
 #include "proto/port.h"
 
@@ -71,7 +71,7 @@ static void a_donation_waits_for_a_cpu_that_keeps_a_translation_and_goes_on_when
 	assert_int_equal(launch(d), TSR_OK);
 }
 
-/* [MEM-8] */
+/* [DON-5] */
 static void pages_of_an_unfinished_donation_can_be_reclaimed(void **state)
 {
 	struct tsr_guest_create config;
@@ -100,7 +100,7 @@ static void pages_of_an_unfinished_donation_can_be_reclaimed(void **state)
 	assert_int_equal(d->state, TSR_GUEST_NONE);
 }
 
-/* [MEM-2] */
+/* [DON-1] */
 static void only_plain_pages_of_the_host_can_be_donated(void **state)
 {
 	struct domain *d = building(600), *other = guest_make(16);
@@ -149,7 +149,7 @@ static void a_page_donated_twice_in_one_batch_is_refused_and_nothing_is_taken(vo
 		assert_int_equal(frame_of(mfn(pfn + i))->state, FRAME_OWNED);
 }
 
-/* [MEM-4] */
+/* [DON-2] */
 static void guest_pages_are_donated_in_ascending_order_inside_its_memory(void **state)
 {
 	struct domain *d = building(16);
@@ -169,7 +169,7 @@ static void guest_pages_are_donated_in_ascending_order_inside_its_memory(void **
 	assert_int_equal(donate(d, pfn + 4, 4, 1, 0), -TSR_E_ARG);
 	assert_int_equal(donate(d, pfn + 4, 0, 1, 0), -TSR_E_ARG);
 	assert_int_equal(donate(d, pfn + 4, 8, 8, 0), TSR_OK);
-	/* Pages 0..3 can never come now, so this guest never runs. [MEM-7] */
+	/* Pages 0..3 can never come now, so this guest never runs. [GST-4] */
 	assert_int_equal(launch(d), -TSR_E_STATE);
 }
 
@@ -191,7 +191,7 @@ static void donation_elements_are_checked(void **state)
 	assert_int_equal(donate(d, pfn, 0, 1, 0), -TSR_E_STATE);
 }
 
-/* [MEM-5] */
+/* [DON-3] */
 static void ram_without_table_pages_is_refused_and_nothing_is_taken(void **state)
 {
 	struct tsr_guest_create config;
@@ -209,7 +209,7 @@ static void ram_without_table_pages_is_refused_and_nothing_is_taken(void **state
 	assert_int_equal(donate(d, pfn, 0, 8, 0), TSR_OK);
 }
 
-/* [MEM-5] */
+/* [DON-3] */
 static void a_launch_without_table_pages_can_be_repeated_after_more_were_given(void **state)
 {
 	struct tsr_guest_create config;
@@ -259,7 +259,7 @@ static int load(struct domain *d, uint64_t g, uint64_t pfn)
 	return host_batch(TSR_CALL_GUEST_LOAD, &el, 1, d->id);
 }
 
-/* [MEM-6] */
+/* [DON-4] */
 static void loading_copies_and_the_copy_is_what_is_measured(void **state)
 {
 	struct tsr_guest_create config;
@@ -286,7 +286,7 @@ static void loading_copies_and_the_copy_is_what_is_measured(void **state)
 	assert_memory_not_equal(identity[0], identity[2], TSR_ID_SIZE);
 }
 
-/* [MEM-6] */
+/* [DON-4] */
 static void pages_are_loaded_in_ascending_order_while_building_only(void **state)
 {
 	struct domain *d = building(8), *other = guest_make(16);
@@ -314,7 +314,7 @@ static void pages_are_loaded_in_ascending_order_while_building_only(void **state
 
 /* ------------------------------------------------------------------ reclaim */
 
-/* [MEM-8] */
+/* [DON-5] */
 static void a_reclaimed_page_is_scrubbed_before_the_host_sees_it(void **state)
 {
 	struct domain *d = guest_make(16);
@@ -330,7 +330,7 @@ static void a_reclaimed_page_is_scrubbed_before_the_host_sees_it(void **state)
 	assert_non_null(fake_host_access(1, ram + 5, PERM_RWX));
 }
 
-/* [MEM-8] */
+/* [DON-5] */
 static void table_pages_come_back_after_all_ram_and_the_last_page_frees_the_id(void **state)
 {
 	struct tsr_guest_create config;
@@ -353,7 +353,7 @@ static void table_pages_come_back_after_all_ram_and_the_last_page_frees_the_id(v
 	assert_int_equal(reclaim(d, ram, 1), -TSR_E_GUEST);
 }
 
-/* [MEM-8] [HC-13] */
+/* [DON-5] [HC-13] */
 static void reclaim_refuses_pages_that_are_not_that_guests(void **state)
 {
 	struct domain *d = guest_make(16), *other = guest_make(16);

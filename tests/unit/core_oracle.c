@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* sources: hv/core/[a-z]*.c proto/hash.c proto/kdf.c proto/measure.c tests/unit/fake_arch.c tests/unit/core_host.c */
 /* libs: -lsodium */
-/* Every kind of damage halts the machine; and what the core answers when a container faults. [MEM-1] */
+/* Every kind of damage halts the machine; and what the core answers when a container faults. [MEM-4] [MEM-2] */
 #include "core_host.h"
 
 static struct domain *d;
@@ -197,7 +197,7 @@ static void a_machine_with_contradictory_memory_does_not_start(void **state)
 	start_with((struct ram_range){ 0, 1000 }, (struct ram_range){ 1020, 10 }, 1024);
 }
 
-/* [MEM-9] */
+/* [MEM-5] */
 static void a_forbidden_access_is_counted_and_an_allowed_one_tried_again(void **state)
 {
 	uint64_t before = core_counter(TSR_COUNT_faults_memory);

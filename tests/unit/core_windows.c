@@ -48,7 +48,7 @@ static void only_plain_pages_of_the_host_become_window_pages(void **state)
 	assert_int_equal(window_call(TSR_CALL_WINDOW_REMOVE, pfn, 8), -TSR_E_FRAME);
 }
 
-/* [WIN-2] [MEM-1] */
+/* [WIN-2] [MEM-2] */
 static void a_displaced_page_can_be_nothing_else(void **state)
 {
 	uint64_t w = window + 5;
@@ -119,7 +119,7 @@ static void a_token_maps_once_in_its_life(void **state)
 	assert_int_equal(token_revoke(d, t), TSR_OK);
 }
 
-/* [TOK-5] [MEM-9] */
+/* [TOK-5] [MEM-5] */
 static void the_host_sees_the_guests_page_with_the_tokens_direction_and_never_executes_it(void **state)
 {
 	struct tsr_token r = token_issue(d, 20, 1, TSR_DIR_READ), w = token_issue(d, 21, 1, TSR_DIR_WRITE);
