@@ -6,6 +6,7 @@
 #include <core/arch.h>
 #include <core/call.h>
 #include <core/frame.h>
+#include <core/guest.h>
 #include <core/oracle.h>
 #include "proto/hash.h"
 
@@ -73,7 +74,7 @@ static int dispatch(struct call *c, uint64_t nr)
 
 #ifdef TSR_TEST_BAD_LEAF
 	if (nr == 240) {
-		leaf_corrupt(mfn(c->a0));
+		leaf_corrupt(mfn(core_boot_info()->hv.first));
 		oracle_want_full();
 		return TSR_OK;
 	}

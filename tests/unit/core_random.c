@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* sources: hv/core/[a-z]*.c proto/hash.c proto/kdf.c proto/measure.c tests/unit/fake_arch.c tests/unit/core_host.c tests/unit/core_steps.c */
 /* libs: -lsodium */
-/* A hundred thousand arbitrary calls. [MEM-1] [TOK-9] [MEM-3] */
+/* A hundred thousand arbitrary calls. [MEM-1] [MEM-3] [TOK-9] [THREAT-6] */
 #include <stdlib.h>
 #include "core_host.h"
 #include "core_steps.h"
