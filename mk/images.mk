@@ -43,15 +43,15 @@ $(PAYLOAD)/tree.tar.gz: scripts/payload.py mk/images.mk $(DEPS)/.done
 
 $(B)/media.ext4: $(B)/guest.img $(PAYLOAD)/tree.tar.gz
 	@echo '  IMAGE   $@'
-	@rm -rf $(B)/media && mkdir -p $(B)/media
-	@scripts/mkinitramfs.py --bare --out $(B)/media/payload.cpio $(foreach f,tree.tar.gz tree.sha256 tree.facts,\
-		--file $(PAYLOAD)/$(f):payload/$(f))
-	@cat $(B)/guest.img $(B)/media/payload.cpio >$(B)/media/guest-files.img
-	@scripts/mkinitramfs.py --bare --out $(B)/media/fio.cpio --elf /usr/bin/fio:bin/fio
-	@cat $(B)/guest.img $(B)/media/fio.cpio >$(B)/media/guest-fio.img
-	@rm -f $(B)/media/*.cpio $@
-	@mke2fs -q -t ext4 -O ^has_journal -m 0 -d $(B)/media $@ 256M
-	@rm -rf $(B)/media
+	@dir=$$(mktemp -d $(B)/media.XXXXXX) && \
+	scripts/mkinitramfs.py --bare --out $$dir/payload.cpio $(foreach f,tree.tar.gz tree.sha256 tree.facts,\
+		--file $(PAYLOAD)/$(f):payload/$(f)) && \
+	cat $(B)/guest.img $$dir/payload.cpio >$$dir/guest-files.img && \
+	scripts/mkinitramfs.py --bare --out $$dir/fio.cpio --elf /usr/bin/fio:bin/fio && \
+	cat $(B)/guest.img $$dir/fio.cpio >$$dir/guest-fio.img && \
+	rm -f $$dir/*.cpio $@ && chmod 755 $$dir && \
+	mke2fs -q -t ext4 -O ^has_journal -m 0 -d $$dir $@ 256M; \
+	status=$$?; rm -rf $$dir; exit $$status
 
 # The stock host kernel on the emulated machine, without the hypervisor.
 bare bare-host: $(B)/host.img

@@ -167,7 +167,7 @@ def main():
     for pair in args.elf:
         source, _, path = pair.partition(":")
         add_elf(archive, source, path)
-    new = args.out + ".new"
+    new = f"{args.out}.{os.getpid()}"
     archive.write(new)
     os.rename(new, args.out)
 
