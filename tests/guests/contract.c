@@ -64,8 +64,8 @@ static void check_ports(void)
 	outb(TSR_PORT_UART + 1, 2);
 	ok &= (inb(TSR_PORT_UART + 2) & 0xf) == 2;
 	outb(TSR_PORT_UART + 1, 0);
-	check("GUEST-13", ok, "the UART keeps its registers and is always ready to send");
-	check("GUEST-14", !(inb(TSR_PORT_UART + 5) & 1), "nobody types where the policy says no");
+	check("GUEST-17", ok, "the UART keeps its registers and is always ready to send");
+	check("GUEST-18", !(inb(TSR_PORT_UART + 5) & 1), "nobody types where the policy says no");
 	ok = true;
 	for (port = 0; port < 0x3f8; port++) {
 		outb(port, 0x5a);
@@ -73,7 +73,7 @@ static void check_ports(void)
 	}
 	outb(TSR_PORT_SLEEP_CONTROL, 0); /* no SLP_EN: nothing */
 	asm volatile("inl %%dx, %%eax" : "=a"(v) : "d"(0xcf8));
-	check("GUEST-16", ok && v == ~0u, "every other port reads as all ones and ignores writes");
+	check("GUEST-20", ok && v == ~0u, "every other port reads as all ones and ignores writes");
 }
 
 static void check_clock(void)
@@ -88,9 +88,9 @@ static void check_clock(void)
 	halt_for(1000000);
 	wrmsr(MSR_KVM_SYSTEM_TIME, (uint32_t)&clock | 1);
 	ok &= clock.nsec > first && clock.version > 2;
-	check("GUEST-10", ok, "the clock page is written, stable and moving on, and refused outside RAM");
+	check("GUEST-15", ok, "the clock page is written, stable and moving on, and refused outside RAM");
 	wrmsr(MSR_KVM_WALL_CLOCK, (uint32_t)&wall);
-	check("GUEST-11", !(wall.version & 1) && wall.sec > 1600000000u && wall.nsec < 1000000000u &&
+	check("GUEST-16", !(wall.version & 1) && wall.sec > 1600000000u && wall.nsec < 1000000000u &&
 	      try_wrmsr(MSR_KVM_WALL_CLOCK, OUTSIDE) == GP, "time of day is given, and refused outside RAM");
 }
 
@@ -99,19 +99,19 @@ static void check_calls(void)
 	uint32_t value, sum = 0;
 
 	try_user();
-	check("GUEST-19", caught == UD, "VMMCALL raises #UD outside ring 0");
-	check("GUEST-20", hypercall(TSR_CALL_VERSION, 0, 0, 0, &value) == 0 && value == TSR_ABI_VERSION &&
+	check("GUEST-21", caught == UD, "VMMCALL raises #UD outside ring 0");
+	check("GUEST-22", hypercall(TSR_CALL_VERSION, 0, 0, 0, &value) == 0 && value == TSR_ABI_VERSION &&
 	      hypercall(TSR_CALL_GUEST_CREATE, 0, 0, 0, NULL) < 0 && hypercall(12345, 0, 0, 0, NULL) < 0 &&
 	      hypercall(TSR_CALL_MAILBOX, OUTSIDE >> 12, 0, 0, NULL) < 0, "hypercalls answer, and refuse what is not a guest's");
 	hypercall(TSR_CALL_MAILBOX, (uint32_t)&mailbox >> 12, 0, 0, NULL);
 	value = (uint32_t)hypercall(TSR_CALL_INFO, 0, 0, 0, NULL);
-	check("GUEST-5", !value && mailbox.info.abi_version == TSR_ABI_VERSION && mailbox.info.max_batch && !mailbox.info.census.host &&
+	check("GUEST-23", !value && mailbox.info.abi_version == TSR_ABI_VERSION && mailbox.info.max_batch && !mailbox.info.census.host &&
 	      !mailbox.info.hv_base_pfn, "a guest learns versions and limits, nothing of the machine");
 	mailbox.random = (struct tsr_random){ .len = 64 };
 	value = (uint32_t)hypercall(TSR_CALL_RANDOM, 0, 0, 0, NULL);
 	for (uint32_t i = 0; i < 64; i++)
 		sum += mailbox.random.bytes[i];
-	check("GUEST-21", !value && sum, "random bytes come from the hypervisor");
+	check("GUEST-24", !value && sum, "random bytes come from the hypervisor");
 }
 
 void guest_main(void)
@@ -126,6 +126,6 @@ void guest_main(void)
 	check_clock();
 	check_calls();
 	say(failures ? "contract: FAILED\n" : "contract: passed\n");
-	check("GUEST-15", !failures, "the rest was fine; power-off follows, which ends the guest");
+	check("GUEST-19", !failures, "the rest was fine; power-off follows, which ends the guest");
 	power_off();
 }

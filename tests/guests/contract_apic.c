@@ -42,11 +42,11 @@ static void check_timer(void)
 	window();
 	ok &= taken[TIMER_VECTOR] == before + 1 && rdmsr(MSR_TSC_DEADLINE) == ~0ull;
 	wrmsr(MSR_TSC_DEADLINE, 0);
-	check("GUEST-7", ok, "the timer knows deadlines, fires once, can be masked and disarmed");
+	check("GUEST-11", ok, "the timer knows deadlines, fires once, can be masked and disarmed");
 	before = taken[TIMER_VECTOR];
 	for (uint32_t i = 0; i < 20; i++)
 		halt_for(100000);
-	check("GUEST-17", taken[TIMER_VECTOR] == before + 20, "HLT sleeps until the deadline, twenty times");
+	check("GUEST-14", taken[TIMER_VECTOR] == before + 20, "HLT sleeps until the deadline, twenty times");
 }
 
 static void check_priority(void)
@@ -69,7 +69,7 @@ static void check_priority(void)
 	wrmsr(SELF, 0x94);
 	window();
 	ok &= taken[0x53] == 1 && taken[0x94] == 1 && last_vector == 0x53;
-	check("GUEST-8", ok, "interrupts wait for IF and for the task priority, and come by priority");
+	check("GUEST-12", ok, "interrupts wait for IF and for the task priority, and come by priority");
 	wrmsr(ICR, 0x40000 | 0x55); /* shorthand self */
 	wrmsr(ICR, 0x0000000000000056ull); /* to id 0 */
 	wrmsr(ICR, 0xffffffff00000057ull); /* to all */
@@ -77,7 +77,7 @@ static void check_priority(void)
 	ok = taken[0x55] == 1 && taken[0x56] == 1 && taken[0x57] == 1;
 	wrmsr(ICR, 0x0000000700000058ull); /* to nobody */
 	window();
-	check("GUEST-9", ok && !taken[0x58], "interrupts to itself arrive, those to nobody do not");
+	check("GUEST-13", ok && !taken[0x58], "interrupts to itself arrive, those to nobody do not");
 }
 
 void check_apic(void)
@@ -89,7 +89,7 @@ void check_apic(void)
 	ok &= rdmsr(ID) == 0 && (rdmsr(VERSION) & 0xf0) == 0x10;
 	ok &= try_rdmsr(MSR_X2APIC(0x04)) == GP && try_wrmsr(ID, 1) == GP && try_wrmsr(EOI, 1) == GP && try_wrmsr(TPR, 0x100) == GP &&
 	      try_rdmsr(MSR_X2APIC(0xff)) == GP;
-	check("GUEST-6", ok, "the local APIC is in x2APIC mode for good, at its usual registers");
+	check("GUEST-10", ok, "the local APIC is in x2APIC mode for good, at its usual registers");
 	wrmsr(SVR, 0x1ff);
 	check_timer();
 	check_priority();

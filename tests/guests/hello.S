@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The twenty-line guest: says hello on the UART [GUEST-13], powers off [GUEST-15]. */
+/* The twenty-line guest: says hello on the UART [GUEST-17], powers off [GUEST-19]. */
 #include "tests/guests/ports.h"
 
 	.section .start, "ax"

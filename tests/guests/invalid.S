@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Asks for CPU state that no processor has, a reserved bit of CR4 [GUEST-22]: hardware answers with #GP, hence a triple fault
+ * Asks for CPU state that no processor has, a reserved bit of CR4 [GUEST-26]: hardware answers with #GP, hence a triple fault
  * here; QEMU gives up on the whole state. Either way the guest ends and nothing else does.
  */
 	.section .start, "ax"

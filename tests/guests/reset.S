@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Asks for a reset, which ends a guest [GUEST-15]. */
+/* Asks for a reset, which ends a guest [GUEST-19]. */
 #include "tests/guests/ports.h"
 
 	.section .start, "ax"

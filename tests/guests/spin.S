@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Never lets go by itself: the host's interrupts and GUEST_STOP must do [GUEST-24]. */
+/* Never lets go by itself: the host's interrupts and GUEST_STOP must do [GUEST-25]. */
 #include "tests/guests/ports.h"
 
 	.section .start, "ax"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Ends itself by a triple fault [GUEST-22]: no interrupt descriptors, then an invalid instruction. */
+/* Ends itself by a triple fault [GUEST-26]: no interrupt descriptors, then an invalid instruction. */
 	.section .start, "ax"
 	.code32
 	.globl	_start

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+"""The machine a guest sees, spec/guests.md: the tiny guests of tests/guests, each with its question."""
+
+import json
+import re
+
+MACHINE = dict(smp=2, mem=2048)
+RULES = 24	# that contract.bin checks, one line each
+
+
+def start(m, name, image, memory="4M"):
+    m.run("modprobe tessera_host")
+    m.run(f"tessera guest run --name {name} --memory {memory} --raw /guests/{image}.bin")
+
+
+def end(m, name):
+    """What it wrote until it ended, and how it ended."""
+    text = m.run(f"tessera console {name} --follow 2>&1").replace("\r", "")
+    state = json.loads(m.run(f"tessera guest show {name} --json"))["state"]
+    m.run(f"tessera guest destroy {name}")
+    return text, state
+
+
+def kept(text):
+    lines = re.findall(r"^(GUEST-\d+) (ok|FAILED): (.*)$", text, re.M)
+    failed = [line for line in lines if line[1] != "ok"]
+    return len(lines) == RULES and not failed and "contract: passed" in text
+
+
+def test_contract(m):
+    """the guest contract holds, checked from inside (GUEST-1 to GUEST-24)"""
+    start(m, "contract", "contract")
+    text, state = end(m, "contract")
+    assert kept(text), text
+    assert state == "stopped: power-off"
+
+
+def test_contract_beside_others(m):
+    """four guests at once keep their CPU state to themselves, and the host its own (GUEST-9)"""
+    sum_up = "awk 'BEGIN { for (i = 1; i < 100000; i++) s += 1 / i; printf \"%.9f\", s }'"
+    alone = m.run(sum_up)
+    for n in range(4):
+        start(m, f"c{n}", "contract")
+    for _ in range(3):
+        assert m.run(sum_up) == alone
+    for n in range(4):
+        text, state = end(m, f"c{n}")
+        assert kept(text) and state == "stopped: power-off", text
+
+
+def test_ends(m):
+    """a triple fault, CPU state that is refused, and a reset end the guest and nothing else (GUEST-19, GUEST-26)"""
+    for image, states in (("triple", ["stopped: triple fault"]), ("reset", ["stopped: reset"]),
+                          ("invalid", ["stopped: invalid CPU state", "stopped: triple fault"])):
+        start(m, image, image)
+        _, state = end(m, image)
+        assert state in states, f"{image}: {state}"
+
+
+def test_spinning(m):
+    """guests that never let go delay neither the host's interrupts nor their own stop (GUEST-25)"""
+    for n in range(3):
+        start(m, f"spin{n}", "spin")
+    began, ended = (float(t) for t in m.run("cut -d' ' -f1 /proc/uptime; sleep 0.5; cut -d' ' -f1 /proc/uptime").split())
+    assert ended - began < 20
+    for n in range(3):
+        m.run(f"tessera guest stop spin{n}", limit=30)
+        m.run(f"tessera guest destroy spin{n}", limit=60)
