@@ -81,9 +81,24 @@ static void parse_madt(const struct sdt *t)
 	}
 }
 
-/* NameOp "_S5_" PackageOp length count: first element is SLP_TYPa. */
-static void parse_dsdt(const struct sdt *t)
+/*
+ * S3 and S4 are refused: Linux would wait for ever for a wake-up that never comes. Renamed objects make it see that
+ * the machine has no such states. The table's sum is kept.
+ */
+static void hide_sleep_state(struct sdt *t, uint32_t at)
 {
+	uint8_t *name = (uint8_t *)t + at;
+
+	t->sum = (uint8_t)(t->sum + name[0] - 'X');
+	name[0] = 'X';
+}
+
+/* NameOp "_S5_" PackageOp length count: first element is SLP_TYPa. */
+static void parse_dsdt(struct sdt *t)
+{
+	for (uint32_t i = sizeof(*t); i + 5 < t->len; i++)
+		if (get8(t, i) == 0x08 && (!memcmp((char *)t + i + 1, "_S3_", 4) || !memcmp((char *)t + i + 1, "_S4_", 4)))
+			hide_sleep_state(t, i + 1);
 	for (uint32_t i = sizeof(*t); i + 12 < t->len; i++) {
 		uint32_t p = i + 4;
 

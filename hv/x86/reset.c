@@ -52,6 +52,8 @@ static void scrub_self(void)
 {
 	uint64_t stack = virt_to_phys(this_cpu()) & ~(STACK_SIZE - 1ull), from[2], to[2];
 
+	/* What earlier calls left on this stack; the frames in use below hold no secrets. */
+	clear(stack, virt_to_phys(__builtin_frame_address(0)) - 1024);
 	/* Boot page tables and stacks lie in .bss (boot CPU) or behind the tables (others). */
 	from[0] = virt_to_phys(hv_bss);
 	to[0] = virt_to_phys(hv_end);
