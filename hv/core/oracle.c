@@ -186,7 +186,6 @@ static void check_domain(const struct domain *d)
 {
 	struct tsr_census census;
 	struct walk walk = { .d = d };
-	uint32_t tokens = 0;
 
 	if (d->state == TSR_GUEST_NONE)
 		return;
@@ -203,17 +202,13 @@ static void check_domain(const struct domain *d)
 	}
 	if (walk.leaves != d->ram_pages)
 		broken("a guest sees more or fewer pages than it was given", d->id);
-	for (uint32_t i = 0; i < TSR_MAX_TOKENS; i++)
-		tokens += grant_slot(i)->state != TSR_TOKEN_FREE && grant_slot(i)->issuer == d->id;
-	if (tokens != d->tokens)
-		broken("a guest's tokens are miscounted", d->id);
 }
 
 static void check_counts(void)
 {
 	uint64_t in_tokens = 0, of_tokens = 0, guests, tables = 0, ram = 0, all = 0;
+	uint32_t tokens[DOMAIN_NR] = { 0 }, live = 0;
 	struct tsr_census census;
-	uint32_t live = 0;
 
 	for (uint64_t m = 0; m < frame_nr(); m++) {
 		uint8_t s = frame_of(mfn(m))->state;
@@ -224,6 +219,7 @@ static void check_counts(void)
 	for (uint32_t i = 0; i < TSR_MAX_TOKENS; i++)
 		if (grant_slot(i)->state != TSR_TOKEN_FREE) {
 			of_tokens += grant_slot(i)->pages;
+			tokens[grant_slot(i)->issuer]++;
 			live++;
 		}
 	if (in_tokens != of_tokens || live != grant_live())
@@ -231,6 +227,8 @@ static void check_counts(void)
 	for (uint32_t i = DOMAIN_GUEST; i < DOMAIN_NR; i++) {
 		const struct domain *d = domain_by_id(i);
 
+		if (tokens[i] != d->tokens)
+			broken("a guest's tokens are miscounted", i);
 		ram += d->ram_pages + d->moving_ram + d->moving_tables;
 		tables += d->table_pages;
 	}
