@@ -66,3 +66,16 @@ def test_spinning(m):
     for n in range(3):
         m.run(f"tessera guest stop spin{n}", limit=30)
         m.run(f"tessera guest destroy spin{n}", limit=60)
+
+
+def test_hostile(m):
+    """two guests that throw everything they have at the hypervisor reach their end, a third beside them keeps its state"""
+    for n in range(2):
+        start(m, f"fuzz{n}", "fuzz")
+    start(m, "calm", "contract")
+    text, _ = end(m, "calm")
+    assert kept(text), text
+    for n in range(2):
+        text, state = end(m, f"fuzz{n}")
+        assert "fuzz: reached its end" in text and state == "stopped: power-off", f"{state}: {text}"
+    m.run("tessera info")
