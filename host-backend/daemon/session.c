@@ -171,10 +171,15 @@ void session_connect(struct session *session, const struct tsr_backend_event *ev
 void session_broken(struct session *session)
 {
 	uint64_t count;
+	bool broken = false;
 
-	if (read(session->trouble, &count, sizeof(count)) < 0 || !session->open)
+	if (read(session->trouble, &count, sizeof(count)) < 0)
 		return;
-	fail(session, TSR_BLK_E_INVALID, 0);
+	/* It may have been a queue of the session before. */
+	for (uint32_t i = 0; i < session->queues; i++)
+		broken |= atomic_load(&session->queue[i]->state) == QUEUE_BROKEN;
+	if (broken)
+		fail(session, TSR_BLK_E_INVALID, 0);
 }
 
 void session_fini(struct session *session)

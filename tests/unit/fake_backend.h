@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * tesserad in a child process on a stand-in for /dev/tessera, and the guest's end of it in the test. "Mapping" a token puts pages of the
+ * guest's memory over the daemon's window with mmap, revoking it puts the daemon's own back: what the hypervisor does with frames.
+ */
+#ifndef FAKE_BACKEND_H
+#define FAKE_BACKEND_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include <tessera/block.h>
+#include <tessera/host.h>
+
+#define FAKE_QUEUES     2u
+#define FAKE_DEPTH      8u
+#define FAKE_DATA_PAGES 256u /* 32 for each id */
+#define FAKE_EVENT      9u   /* of the control page; queue n has FAKE_EVENT + 1 + n */
+
+struct fake_guest {
+	uint8_t *memory;
+	struct tsr_blk_control *control;
+	uint32_t session;
+	struct fake_queue {
+		uint8_t *ring, *seals, *data;
+		uint32_t sq_tail, cq_head;
+	} queue[FAKE_QUEUES];
+};
+
+extern struct fake_guest guest;
+
+/* False if this machine has no io_uring. */
+bool fake_init(void);
+
+/* Starts tesserad on an image. */
+void fake_start(const char *path, bool read_only);
+
+/* With SIGKILL; waits for its end. */
+void fake_kill(void);
+
+/* Sends a signal, as the daemon sees it; for SIGTERM waits for the end and returns the exit status. */
+int fake_signal(int signal);
+
+/* The guest ends; waits for the daemon's end and returns its exit status. */
+int fake_guest_ends(void);
+
+/* Fills the control page for a fresh session without sending it, so that a test can spoil it. */
+void fake_prepare(void);
+
+/* Sends the CONNECT event. */
+void fake_connect(void);
+
+/* Waits until the daemon answers in the control page: its state. */
+uint32_t fake_answer(void);
+
+/* fake_prepare, fake_connect, fake_answer. */
+uint32_t fake_session(void);
+
+/* Puts a request into a ring without telling anybody. Its data_page is id * 32 unless it moves no data. */
+void fake_push(uint32_t queue, const struct tsr_blk_request *request);
+void fake_doorbell(uint32_t queue);
+
+/* Rings if the daemon asked for it. Returns whether it did. */
+bool fake_notify(uint32_t queue, uint32_t old_tail);
+
+/* The next completion; fails the test after 20 seconds. */
+struct tsr_blk_completion fake_pop(uint32_t queue);
+bool fake_completed(uint32_t queue);
+
+/* Events raised since the last call, by number; waits for the first if wait. */
+uint32_t fake_raised(uint32_t event, bool wait);
+
+/* Takes the run at this address of guest memory back. */
+void fake_revoke(const void *run);
+
+struct tsr_seal *fake_seals(uint32_t queue, uint16_t id);
+uint8_t *fake_data(uint32_t queue, uint16_t id);
+
+#endif
