@@ -3,7 +3,7 @@
  * PCI configuration space and the host. Everything may be read. Written may be
  * what cannot move a decoder over memory: the host bridge keeps the firmware's
  * settings, the LPC bridge keeps its fixed ranges, a BAR must not come to lie over
- * RAM or over a guarded page. Also: SMRAM is closed and locked here, and ACPI mode
+ * RAM, a guarded page or a guarded port. Also: SMRAM is closed and locked here, and ACPI mode
  * is turned on, since the host may not raise SMIs.
  *
  * Callers serialize: the port path under its lock, the memory path under the same.
@@ -21,6 +21,7 @@
 #define SMRAM_OPEN	0x40
 #define SMRAM_LOCK	0x10
 #define ICH9_PMBASE	0x40
+#define CMD_IO		1u
 #define CMD_MEMORY	2u
 #define BAR_IO		1u
 #define BAR_64		4u
@@ -71,52 +72,67 @@ void guard_pci_init(void)
 		chipset.smi_block = (uint16_t)((conf_read(BDF_LPC, ICH9_PMBASE) & 0xff80) + 0x30);
 }
 
-/* May BAR reg of bdf decode where value would put it? Its size comes from the device, with decoding off meanwhile. */
-static bool bar_ok(uint16_t bdf, uint32_t reg, uint32_t value, bool rom)
+/* No device may answer at a guarded port: configuration space would lie to us. */
+static bool ports_ok(uint32_t base, uint32_t size)
 {
-	uint32_t cmd = conf_read(bdf, 4) & 0xffff, low = rom ? 0x7ff : 15, first = reg, hi = 0, mask_hi = ~0u;
-	uint32_t old[2], mask, lo = value;
-	uint64_t base, size;
-	bool wide;
+	if (base + size > 0x10000)
+		return true;	/* nothing decodes there */
+	for (uint32_t p = base; p < base + size; p++)
+		if (guard_port_traps((uint16_t)p))
+			return false;
+	return true;
+}
 
-	/* The upper half of a 64-bit BAR is judged together with its lower one. */
-	if (!rom && reg > 0x10 && (conf_read(bdf, reg - 4) & 7) == BAR_64) {
-		first = reg - 4;
-		lo = conf_read(bdf, first);
-		hi = value;
-	}
-	old[0] = conf_read(bdf, first);
-	if (!rom && (old[0] & BAR_IO))
-		return true;
-	wide = !rom && (old[0] & 6) == BAR_64;
-	old[1] = wide ? conf_read(bdf, first + 4) : 0;
-	if (wide && first == reg)
-		hi = old[1];
-	conf_write(bdf, 4, cmd & ~CMD_MEMORY);
-	conf_write(bdf, first, rom ? ~1u : ~0u);
-	mask = conf_read(bdf, first) & ~low;
-	conf_write(bdf, first, old[0]);
+/*
+ * May the BAR at reg decode where lo and hi put it (hi: upper half of a 64-bit one)? The size comes from the device
+ * itself, with decoding off meanwhile.
+ */
+static bool bar_ok(uint16_t bdf, uint32_t reg, uint32_t lo, uint32_t hi, bool rom)
+{
+	uint32_t cmd = conf_read(bdf, 4) & 0xffff, old[2] = { conf_read(bdf, reg), 0 }, mask, mask_hi = ~0u;
+	bool wide = !rom && (old[0] & 7) == BAR_64, io = !rom && (old[0] & BAR_IO);
+	uint64_t base, size;
+
+	conf_write(bdf, 4, cmd & ~(CMD_IO | CMD_MEMORY));
+	conf_write(bdf, reg, rom ? ~1u : ~0u);
+	mask = conf_read(bdf, reg) & ~(rom ? 0x7ffu : io ? 3u : 15u);
+	conf_write(bdf, reg, old[0]);
 	if (wide) {
-		conf_write(bdf, first + 4, ~0u);
-		mask_hi = conf_read(bdf, first + 4);
-		conf_write(bdf, first + 4, old[1]);
+		old[1] = conf_read(bdf, reg + 4);
+		conf_write(bdf, reg + 4, ~0u);
+		mask_hi = conf_read(bdf, reg + 4);
+		conf_write(bdf, reg + 4, old[1]);
 	}
 	conf_write(bdf, 4, cmd);
 	if (!mask && (!wide || !mask_hi))
 		return true;	/* not implemented */
+	if (io)
+		return ports_ok(lo & mask & 0xffff, (~mask & 0xffff) + 1);
 	size = ~((uint64_t)mask_hi << 32 | mask) + 1;
-	base = ((uint64_t)hi << 32 | lo) & ~(size - 1);
+	base = ((uint64_t)(wide ? hi : 0) << 32 | lo) & ~(size - 1);
 	return !mem_touches_ram(base, size) && (base >= 1ull << 32 || base + size <= PCI_MMIO_LOW);
 }
 
-static bool all_bars_ok(uint16_t bdf, uint32_t bars, uint32_t rom_reg)
+/*
+ * The BARs that decode once the command register is cmd. Where reg is set, only the one it is a part of, with value there.
+ */
+static bool bars_ok(uint16_t bdf, uint32_t bars, uint32_t cmd, uint32_t reg, uint32_t value)
 {
-	uint32_t rom = conf_read(bdf, rom_reg);
+	uint32_t step;
 
-	for (uint32_t reg = 0x10; reg < 0x10 + 4 * bars; reg += 4)
-		if (!bar_ok(bdf, reg, conf_read(bdf, reg), false))
+	for (uint32_t at = 0x10; at < 0x10 + 4 * bars; at += step) {
+		uint32_t lo = conf_read(bdf, at), hi = 0;
+
+		step = (lo & 7) == BAR_64 && at + 4 < 0x10 + 4 * bars ? 8 : 4;
+		if (step == 8)
+			hi = reg == at + 4 ? value : conf_read(bdf, at + 4);
+		if (reg == at)
+			lo = value;
+		if ((cmd & (conf_read(bdf, at) & BAR_IO ? CMD_IO : CMD_MEMORY)) &&
+		    (!reg || (reg >= at && reg < at + step)) && !bar_ok(bdf, at, lo, hi, false))
 			return false;
-	return !(rom & 1) || bar_ok(bdf, rom_reg, rom, true);
+	}
+	return true;
 }
 
 static bool bridge_ok(uint32_t class, uint16_t bdf, uint32_t reg)
@@ -150,13 +166,15 @@ bool guard_pci_write(uint16_t bdf, uint32_t reg, uint32_t size, uint32_t value)
 	type = (conf_read(bdf, 12) >> 16) & 0x7f;
 	bars = type == 0 ? 6 : type == 1 ? 2 : 0;
 	rom = type == 1 ? 0x38 : 0x30;
-	if (dword == 4)
-		return !(value & ~now & CMD_MEMORY) || all_bars_ok(bdf, bars, rom);
-	if (!(conf_read(bdf, 4) & CMD_MEMORY))
-		return true;
-	if (dword >= 0x10 && dword < 0x10 + 4 * bars)
-		return bar_ok(bdf, dword, value, false);
+	if (dword == 4) {
+		if (!(value & ~now & (CMD_IO | CMD_MEMORY)))
+			return true;
+		if (bars && (value & CMD_MEMORY) && (conf_read(bdf, rom) & 1) && !bar_ok(bdf, rom, conf_read(bdf, rom), 0, true))
+			return false;
+		return bars_ok(bdf, bars, value, 0, 0);
+	}
+	now = conf_read(bdf, 4);
 	if (bars && dword == rom)
-		return !(value & 1) || bar_ok(bdf, dword, value, true);
-	return true;
+		return !(now & CMD_MEMORY) || !(value & 1) || bar_ok(bdf, rom, value, 0, true);
+	return dword < 0x10 || bars_ok(bdf, bars, now, dword, value);
 }
