@@ -70,19 +70,14 @@ static enum blk_state judge_disk(struct blk *b)
 	const struct tsr_disk_header *disk = &b->header->disk;
 	struct device *dev = &b->tdev->dev;
 
-	if (disk->blocks != b->answer->blocks) {
-		dev_err(dev, "the disk has %llu blocks but the backend serves %llu: the disk is not attached\n", disk->blocks,
+	if (disk->blocks > b->answer->blocks) {
+		dev_err(dev, "the disk has %llu blocks but the backend serves only %llu: the disk is not attached\n", disk->blocks,
 			b->answer->blocks);
 		return BLK_REFUSED;
 	}
 	if (disk->formatted != TSR_DISK_FORMATTED) {
 		dev_warn(dev, "formatting the disk was interrupted: write \"yes\" to format to begin again\n");
 		return BLK_INTERRUPTED;
-	}
-	if (!b->answer->read_only && disk->epochs >= TSR_HEADER_EPOCHS) {
-		dev_err(dev, "the disk has been attached %u times and takes no more: copy its contents to a new one\n",
-			TSR_HEADER_EPOCHS);
-		return BLK_REFUSED;
 	}
 	return BLK_ATTACHED;
 }
@@ -174,7 +169,10 @@ static int adopt_header(struct blk *b)
 	}
 	memcpy(b->disk.disk_id, b->header->disk.disk_id, sizeof(b->disk.disk_id));
 	b->blocks = blocks;
-	b->read_only = b->answer->read_only;
+	b->read_only = b->answer->read_only || b->header->disk.epochs >= TSR_HEADER_EPOCHS;
+	if (b->read_only && !b->answer->read_only)
+		dev_warn(&b->tdev->dev, "the disk was attached %u times, which is all it takes: read-only, copy it to a new one\n",
+			 TSR_HEADER_EPOCHS);
 	b->epoch = 0;
 	atomic64_set(&b->counter, 0);
 	for (i = 0; i < b->nr_queues; i++) {
@@ -256,10 +254,10 @@ int blk_attach_again(struct blk *b)
 	err = blk_exec(b, 1);
 	if (err)
 		return err;
-	if (b->answer->blocks == b->blocks && !memcmp(mine, read, sizeof(*mine)))
+	if (b->answer->blocks >= b->blocks && !memcmp(mine, read, sizeof(*mine)))
 		return 0;
 	dev_err(&b->tdev->dev, "the backend came back with %s: it is refused, requests wait\n",
-		b->answer->blocks != b->blocks ? "another capacity" :
+		b->answer->blocks < b->blocks ? "less capacity" :
 		memcmp(mine->disk_id, read->disk_id, sizeof(mine->disk_id)) ? "another disk" :
 		read->generation < mine->generation ? "an older state of the disk" : "an altered header");
 	blk_set_state(b, BLK_REFUSED);

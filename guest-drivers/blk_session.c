@@ -313,7 +313,7 @@ int blk_thread(void *arg)
 		since = jiffies;
 		err = session(b);
 		session_close(b);
-		if (err == -ENOTCONN || err == -ESHUTDOWN || time_after(jiffies, since + DELAY_MAX)) {
+		if (err == -ENOTCONN || err == -ESHUTDOWN || time_after(jiffies, since + 2 * delay)) {
 			delay = DELAY_MIN;
 			continue;
 		}

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause-Patent
+/* A backend in memory, one thread for all queues. It keeps the rules unless told otherwise. */
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/vmalloc.h>
+#include "fake.h"
+#include "proto/control.h"
+#include "proto/request.h"
+#include "proto/ring.h"
+
+struct pair {
+	u8 data[TSR_BLOCK_SIZE];
+	struct tsr_seal seal;
+};
+
+static struct pair *disk;         /* FAKE_BLOCKS */
+static u8 *headers, *headers_kept, *old_header; /* TSR_HEADER_SLOTS each, and one */
+static bool have_old_header;
+static struct pair kept;
+static u64 kept_block;
+static int misbehaviour;
+static struct task_struct *thread;
+static DECLARE_WAIT_QUEUE_HEAD(wait);
+static atomic_t rung;
+
+/* With fake_lock held: the session. */
+static struct {
+	bool pending, open;
+	u32 session;
+	struct tsr_token token;
+	struct tsr_blk_control *control;
+	u32 queues, depth, data_pages;
+	struct queue {
+		struct tsr_run *ring, *seal, *data;
+		u32 event, sq_head, cq_tail;
+	} queue[TSR_BLK_MAX_QUEUES];
+} s;
+
+static bool do_now(int what)
+{
+	if (misbehaviour != what)
+		return false;
+	misbehaviour = FAKE_NOTHING;
+	return true;
+}
+
+static void open_session(void)
+{
+	struct tsr_run *run = fake_run(&s.token, s.session, 1);
+	struct tsr_blk_control *c;
+	u32 i;
+
+	s.pending = false;
+	if (!run)
+		return;
+	c = run->addr;
+	if (tsr_control_check_front(c, s.session) != TSR_CONTROL_OK) {
+		pr_err("guest_fake: control page: %s\n", tsr_control_error_text(tsr_control_check_front(c, s.session)));
+		return;
+	}
+	s.control = c;
+	s.queues = c->queues;
+	s.depth = c->depth;
+	s.data_pages = c->data_pages;
+	for (i = 0; i < s.queues; i++) {
+		struct queue *q = &s.queue[i];
+
+		q->ring = fake_run(&c->queue[i].ring, s.session, TSR_RING_PAGES(s.depth));
+		q->seal = fake_run(&c->queue[i].seal, s.session, TSR_BLK_SEAL_PAGES(s.depth));
+		q->data = fake_run(&c->queue[i].data, s.session, s.data_pages);
+		q->event = c->queue[i].event;
+		q->sq_head = 0;
+		q->cq_tail = 0;
+		if (!q->ring || !q->seal || !q->data) {
+			pr_err("guest_fake: queue %u: a token is not valid\n", i);
+			return;
+		}
+	}
+	s.open = true;
+	c->blocks = FAKE_BLOCKS;
+	smp_store_release(&c->state, TSR_BLK_BACKEND_READY);
+	fake_raise(c->event);
+}
+
+static void move_block(struct queue *q, const struct tsr_blk_request *r, u32 i)
+{
+	u8 *data = q->data->addr + (size_t)(r->data_page + i) * TSR_BLOCK_SIZE;
+	struct tsr_seal *seal = q->seal->addr + r->id * TSR_BLK_SEAL_SLOT + i * sizeof(*seal);
+	struct pair *pair = &disk[r->block + i];
+
+	if (r->op == TSR_BLK_READ) {
+		*seal = pair->seal;
+		memcpy(data, pair->data, TSR_BLOCK_SIZE);
+		return;
+	}
+	if (do_now(FAKE_KEEP)) {
+		kept = *pair;
+		kept_block = r->block + i;
+	}
+	pair->seal = *seal;
+	if (r->op == TSR_BLK_WRITE)
+		memcpy(pair->data, data, TSR_BLOCK_SIZE);
+}
+
+static void spoil_read(struct queue *q, const struct tsr_blk_request *r)
+{
+	u8 *data = q->data->addr + (size_t)r->data_page * TSR_BLOCK_SIZE;
+	struct tsr_seal *seal = q->seal->addr + r->id * TSR_BLK_SEAL_SLOT;
+
+	if (do_now(FAKE_FLIP_DATA))
+		data[100] ^= 1;
+	if (do_now(FAKE_FLIP_SEAL))
+		seal->tag[3] ^= 0x80;
+	if (r->count >= 2 && do_now(FAKE_SWAP)) {
+		swap(seal[0], seal[1]);
+		memcpy(data, disk[r->block + 1].data, TSR_BLOCK_SIZE);
+		memcpy(data + TSR_BLOCK_SIZE, disk[r->block].data, TSR_BLOCK_SIZE);
+	}
+	if (do_now(FAKE_FORGET))
+		memset(seal, 0, sizeof(*seal));
+	if (do_now(FAKE_DATA_AS_ZERO))
+		seal->flags |= TSR_SEAL_ZERO;
+}
+
+static void move_header(struct queue *q, const struct tsr_blk_request *r)
+{
+	void *data = q->data->addr + (size_t)r->data_page * TSR_BLOCK_SIZE;
+	u8 *header = headers + r->block * TSR_HEADER_SIZE;
+
+	if (r->op == TSR_BLK_HEADER_READ) {
+		memcpy(data, header, TSR_HEADER_SIZE);
+		return;
+	}
+	memcpy(header, data, TSR_HEADER_SIZE);
+	if (!have_old_header && ((struct tsr_disk_header *)data)->formatted == 0xffffffffu) {
+		memcpy(old_header, data, TSR_HEADER_SIZE);
+		have_old_header = true;
+	}
+}
+
+static u8 execute(struct queue *q, const struct tsr_blk_request *r)
+{
+	struct tsr_blk_limits limits = { .depth = s.depth, .data_pages = s.data_pages, .blocks = FAKE_BLOCKS };
+	u8 status = tsr_blk_request_check(r, &limits);
+	bool write = r->op == TSR_BLK_WRITE || r->op == TSR_BLK_WRITE_ZEROES;
+	u32 i;
+
+	if (status != TSR_BLK_OK) {
+		pr_err("guest_fake: request refused: op %u status %u\n", r->op, status);
+		return status;
+	}
+	if (write && do_now(FAKE_IO_ERROR))
+		return TSR_BLK_E_IO;
+	if (write && do_now(FAKE_NO_SPACE))
+		return TSR_BLK_E_NOSPACE;
+	if (r->op == TSR_BLK_HEADER_READ || r->op == TSR_BLK_HEADER_WRITE)
+		move_header(q, r);
+	else
+		for (i = 0; i < r->count; i++)
+			move_block(q, r, i);
+	if (r->op == TSR_BLK_READ)
+		spoil_read(q, r);
+	return do_now(FAKE_STATUS) ? 99 : TSR_BLK_OK;
+}
+
+static void complete_id(struct queue *q, u16 id, u8 status)
+{
+	struct tsr_ring_header *h = q->ring->addr;
+	struct tsr_blk_completion c = { .id = id, .status = status };
+
+	memcpy(q->ring->addr + tsr_ring_cq_at(q->cq_tail, s.depth), &c, sizeof(c));
+	q->cq_tail++;
+	smp_store_release(&h->cq_tail, q->cq_tail);
+	smp_mb();
+	if (tsr_ring_need_event(READ_ONCE(h->cq_event), q->cq_tail, q->cq_tail - 1))
+		fake_raise(q->event);
+}
+
+static void lie(struct queue *q, u16 id)
+{
+	struct tsr_ring_header *h = q->ring->addr;
+
+	if (do_now(FAKE_BOGUS_ID))
+		complete_id(q, 0xfff0, TSR_BLK_OK);
+	if (do_now(FAKE_UNSENT_ID))
+		complete_id(q, s.depth - 1, TSR_BLK_OK);
+	if (do_now(FAKE_TWICE))
+		complete_id(q, id, TSR_BLK_OK);
+	if (do_now(FAKE_TAIL)) {
+		WRITE_ONCE(h->cq_tail, q->cq_tail + s.depth + 1);
+		fake_raise(q->event);
+	}
+}
+
+/* One request of a queue, if there is one. */
+static bool serve(struct queue *q)
+{
+	struct tsr_ring_header *h = q->ring->addr;
+	struct tsr_blk_request r;
+	u8 status;
+
+	if (smp_load_acquire(&h->sq_tail) == q->sq_head) {
+		WRITE_ONCE(h->sq_event, q->sq_head);
+		smp_mb();
+		if (READ_ONCE(h->sq_tail) == q->sq_head)
+			return false;
+	}
+	memcpy(&r, q->ring->addr + tsr_ring_sq_at(q->sq_head, s.depth), sizeof(r));
+	q->sq_head++;
+	WRITE_ONCE(h->sq_head, q->sq_head);
+	status = execute(q, &r);
+	complete_id(q, r.id, status);
+	lie(q, r.id);
+	return true;
+}
+
+static bool work(void)
+{
+	bool more = false;
+	u32 i;
+
+	mutex_lock(&fake_lock);
+	if (s.pending)
+		open_session();
+	for (i = 0; i < s.queues && s.open && misbehaviour != FAKE_SLOW; i++)
+		more |= serve(&s.queue[i]);
+	mutex_unlock(&fake_lock);
+	return more;
+}
+
+static int backend_thread(void *unused)
+{
+	while (!kthread_should_stop()) {
+		while (work())
+			cond_resched();
+		wait_event_idle(wait, atomic_xchg(&rung, 0) || kthread_should_stop());
+	}
+	return 0;
+}
+
+void fake_doorbell(void)
+{
+	atomic_set(&rung, 1);
+	wake_up(&wait);
+}
+
+void fake_connect(u32 session, const struct tsr_token *token)
+{
+	mutex_lock(&fake_lock);
+	s.pending = true;
+	s.session = session;
+	s.token = *token;
+	mutex_unlock(&fake_lock);
+	fake_doorbell();
+}
+
+/* With fake_lock held: as a killed daemon, whatever it was doing. */
+void fake_disconnect(void)
+{
+	s.open = false;
+	s.pending = false;
+}
+
+int fake_misbehave(int what)
+{
+	mutex_lock(&fake_lock);
+	misbehaviour = what;
+	if (do_now(FAKE_REPLAY))
+		disk[kept_block] = kept;
+	if (do_now(FAKE_OLD_HEADER) && have_old_header) {
+		memcpy(headers_kept, headers, TSR_HEADER_SLOTS * TSR_HEADER_SIZE);
+		memcpy(headers, old_header, TSR_HEADER_SIZE);
+		memcpy(headers + TSR_HEADER_SIZE, old_header, TSR_HEADER_SIZE);
+	}
+	if (do_now(FAKE_NEW_HEADER))
+		memcpy(headers, headers_kept, TSR_HEADER_SLOTS * TSR_HEADER_SIZE);
+	if (do_now(FAKE_BAD_HEADERS)) {
+		headers[100] ^= 1; /* reserved, and under the tag */
+		headers[TSR_HEADER_SIZE + 130] ^= 1;
+	}
+	if (s.open && do_now(FAKE_FAILED)) {
+		s.control->error = TSR_BLK_E_IO;
+		smp_store_release(&s.control->state, TSR_BLK_BACKEND_FAILED);
+		fake_raise(s.control->event);
+		s.open = false;
+	}
+	mutex_unlock(&fake_lock);
+	fake_doorbell();
+	return 0;
+}
+
+int fake_backend_init(void)
+{
+	disk = vzalloc(sizeof(*disk) * FAKE_BLOCKS);
+	headers = vzalloc((size_t)TSR_HEADER_SLOTS * TSR_HEADER_SIZE);
+	headers_kept = vzalloc((size_t)TSR_HEADER_SLOTS * TSR_HEADER_SIZE);
+	old_header = vzalloc(TSR_HEADER_SIZE);
+	if (disk && headers && headers_kept && old_header)
+		thread = kthread_run(backend_thread, NULL, "guest_fake");
+	if (!IS_ERR_OR_NULL(thread))
+		return 0;
+	fake_backend_exit();
+	return -ENOMEM;
+}
+
+void fake_backend_exit(void)
+{
+	if (!IS_ERR_OR_NULL(thread))
+		kthread_stop(thread);
+	vfree(disk);
+	vfree(headers);
+	vfree(headers_kept);
+	vfree(old_header);
+}

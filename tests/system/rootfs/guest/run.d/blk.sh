@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+# shellcheck shell=sh
+# tessera_blk on a stand-in for bus and backend (guest_fake), on a bare kernel: what it does when its backend lies, breaks the
+# rules, goes away and comes back. Prints "pass: ..." and "fail: ..."; test_guest_blk.py reads that. Ids are those of the spec.
+D=/sys/bus/tessera/devices/tessera0
+P=/sys/module/guest_fake/parameters
+EXTRA=/lib/modules/$(uname -r)/extra
+
+pass() { echo "pass: $*"; }
+fail() { echo "fail: $*"; }
+check() { # TEXT COMMAND...
+	text=$1
+	shift
+	if "$@" >/tmp/check 2>&1; then pass "$text"; else fail "$text: $(tail -n 1 /tmp/check)"; fi
+}
+refused() { # TEXT COMMAND...
+	text=$1
+	shift
+	if "$@" >/tmp/refused 2>&1; then fail "$text: it went through"; else pass "$text"; fi
+}
+count() { cat "$D/counters/$1"; }
+# Waits until a command's output is TEXT, for 20 seconds.
+until_is() {
+	want=$1 tries=0
+	shift
+	while [ "$("$@")" != "$want" ]; do
+		tries=$((tries + 1))
+		[ $tries -lt 200 ] || return 1
+		sleep 0.1
+	done
+}
+state() { cat $D/state; }
+state_is() { check "state becomes $1" until_is "$1" state; }
+# 4 KiB blocks, or pieces of another size; past the page cache
+rd() { dd if=/dev/tsr0 of=/tmp/read bs="${2:-4k}" skip="$1" count=1 iflag=direct 2>&1; }
+wr() { dd if=/tmp/random of=/dev/tsr0 bs="${2:-4k}" seek="$1" count=1 oflag=direct 2>&1; }
+rd_same() { rd "$1" && cmp -n 4096 /tmp/read /tmp/random; }
+misbehave() { echo "$1" >$P/misbehave; }
+# The backend goes and comes: also makes the front-end try again at once.
+renew() {
+	echo 0 >$P/backend
+	until_is backend-away state
+	echo 1 >$P/backend
+	until_is attached state
+}
+
+for m in gcm ctr ghash_generic aesni_intel ext4; do
+	modprobe $m
+done
+dd if=/dev/urandom of=/tmp/random bs=4k count=64 2>/dev/null
+check "the stand-in loads" insmod "$EXTRA/guest_fake.ko"
+check "tessera_blk loads" guest_insmod "$EXTRA/tessera_blk.ko"
+
+# BLK-25: nothing is formatted by itself
+state_is backend-away
+echo 1 >$P/backend
+state_is blank
+refused "a blank disk is no block device" test -e /dev/tsr0
+refused "format takes no other word" sh -c "echo please >$D/format"
+check "a blank disk is formatted when told to" sh -c "echo yes >$D/format"
+state_is attached
+refused "an attached disk is not formatted" sh -c "echo force >$D/format"
+check "progress is at its end" test "$(cat $D/format_progress)" = "16384 16384"
+check "blocks are 4096 bytes" test "$(cat /sys/block/tsr0/queue/logical_block_size)" = 4096 # BLK-1
+
+# ordinary use
+mkdir -p /m
+check "a file system is made" mkfs.ext4 -q /dev/tsr0
+check "and mounted" mount -t ext4 /dev/tsr0 /m
+cp -r "$EXTRA/.." /m/tree && sync
+(cd "$EXTRA/.." && find . -type f -exec sha256sum {} +) >/tmp/sums
+umount /m
+echo 3 >/proc/sys/vm/drop_caches
+mount -t ext4 /dev/tsr0 /m
+check "files are whole" sh -c "cd /m/tree && sha256sum -c /tmp/sums"
+umount /m
+check "every doorbell and block is counted" sh -c "[ $(count doorbells) -gt 0 ] && [ $(count blocks) -gt 0 ] && [ $(count sealed_bytes) -gt 0 ]"
+
+# BLK-22, BLK-24, SEAL-9: bad pairs are refused, each counted once, and only they
+wr 4000
+for m in 7:flipped-data 8:flipped-seal 12:forgotten 13:data-said-to-be-zero; do
+	before=$(count integrity_errors)
+	misbehave ${m%%:*}
+	refused "a block with ${m#*:} is refused" rd 4000
+	check "and is EILSEQ" grep -q 'Illegal byte\|multibyte' /tmp/refused
+	check "and counted once" test "$(count integrity_errors)" = $((before + 1))
+	check "its neighbour is read" rd 4001
+	check "and it again, when it is right again" rd_same 4000
+done
+wr 500 8k
+before=$(count integrity_errors)
+misbehave 9
+refused "two exchanged blocks are refused" rd 500 8k
+check "and counted both" test "$(count integrity_errors)" = $((before + 2))
+misbehave 10
+wr 4000
+misbehave 11
+before=$(count integrity_errors)
+refused "an older pair put back is refused" rd 4000
+renew
+refused "in the next session too (BLK-23)" rd 4000
+check "and counted both times" test "$(count integrity_errors)" = $((before + 2))
+wr 4000
+check "until it is written again" rd_same 4000
+
+# BLK-20: a failed write
+misbehave 6
+refused "a write that the medium fails is an error" wr 4000
+refused "and its block unreadable" rd 4000
+wr 4000
+check "until it is written again" rd_same 4000
+misbehave 16
+refused "a write that finds no space is an error" wr 4000
+check "and the old block stands" rd_same 4000
+
+# RING-11, RING-14, RING-15, BLK-8, BLK-14: whatever breaks the rules ends the session, and nothing else
+for m in 1:bogus-id 2:unsent-id 3:two-completions 4:impossible-tail 5:unknown-status 15:failed; do
+	before=$(count sessions)
+	misbehave ${m%%:*}
+	check "a request outlives ${m#*:}" rd_same 4000
+	# shellcheck disable=SC2016 # for the inner shell
+	check "a new session follows" until_is yes sh -c '[ $(cat '$D'/counters/sessions) -gt '"$before"' ] && echo yes'
+	renew
+	check "and serves" rd_same 4000
+done
+
+# BLK-3, BLK-10, BLK-11: away with requests in flight
+before=$(count resubmitted)
+misbehave 18
+wr 4100 & writer=$!
+dd if=/dev/tsr0 of=/tmp/waited bs=4k skip=4000 count=1 iflag=direct 2>/dev/null & reader=$!
+check "requests are in flight" until_is 2 cat $D/counters/in_flight
+echo 0 >$P/backend
+state_is backend-away
+check "and wait, not in flight, while the backend is away" test "$(count in_flight)" = 0
+misbehave 0
+echo 1 >$P/backend
+check "the write goes through in the next session" wait $writer
+check "and the read" wait $reader
+check "with the right data" cmp -n 4096 /tmp/waited /tmp/random
+check "both were sent again" test "$(count resubmitted)" = $((before + 2))
+
+mount -t ext4 /dev/tsr0 /m
+(
+	for n in 1 2 3; do
+		cp -r "$EXTRA/.." /m/copy$n
+		sync
+	done
+	echo >/tmp/copied
+) &
+while [ ! -e /tmp/copied ]; do
+	echo 0 >$P/backend
+	sleep 0.1
+	echo 1 >$P/backend
+	sleep 0.2
+done
+wait
+umount /m
+echo 3 >/proc/sys/vm/drop_caches
+mount -t ext4 /dev/tsr0 /m
+for n in 1 2 3; do
+	check "copy $n made over many sessions is whole" sh -c "cd /m/copy$n && sha256sum -c /tmp/sums"
+done
+umount /m
+check "and so is the file system" e2fsck -fn /dev/tsr0
+
+# BLK-21: many requests for the same blocks, from both CPUs
+before=$(count integrity_errors)
+rm -f /tmp/hammered
+for n in 1 2 3 4; do
+	(
+		for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25; do
+			wr 8000 && rd 8000 && wr 8001 && wr 1000 32k && rd 1000 32k || exit
+		done >/dev/null
+		echo $i >>/tmp/hammered
+	) &
+done
+wait
+check "requests for the same blocks all end" test "$(grep -c 25 /tmp/hammered)" = 4
+check "and none of them looks stale" test "$(count integrity_errors)" = "$before"
+check "nothing is left in flight" test "$(count in_flight)" = 0
+
+# attaching anew
+wr 4000
+check "the driver unloads" rmmod tessera_blk
+check "and loads again" guest_insmod "$EXTRA/tessera_blk.ko"
+state_is attached
+check "/dev/tsr0 is there again" until_is yes sh -c "[ -b /dev/tsr0 ] && echo yes"
+check "and holds what it held, under a later epoch" rd_same 4000
+
+# BLK-12: another state of the disk behind the same device
+echo 0 >$P/backend
+state_is backend-away
+misbehave 14
+echo 1 >$P/backend
+state_is refused
+(rd_same 4000 && echo read >/tmp/answered) >/dev/null & waiter=$!
+sleep 0.5
+refused "no request is answered from a refused disk" test -e /tmp/answered
+echo 0 >$P/backend
+state_is backend-away
+misbehave 19
+echo 1 >$P/backend
+state_is attached
+wait $waiter
+check "it is when the right one is back" test -e /tmp/answered
+
+# invalid headers
+check "the driver unloads again" rmmod tessera_blk
+misbehave 17
+check "and loads" guest_insmod "$EXTRA/tessera_blk.ko"
+state_is header-invalid
+refused "a disk with invalid headers is not formatted by yes" sh -c "echo yes >$D/format"
+check "but by force" sh -c "echo force >$D/format"
+check "and is empty" sh -c "dd if=/dev/tsr0 bs=4k skip=4000 count=1 2>/dev/null | cmp -n 4096 - /dev/zero"
+
+# going for good
+echo 0 >$P/backend
+state_is backend-away
+check "the driver unloads while the backend is away" rmmod tessera_blk
+check "and the stand-in, no page of whose was left granted" rmmod guest_fake
+if dmesg | grep -E 'WARNING: (CPU|possible)|BUG:|Oops:|hung_task|blocked for more'; then
+	fail "the kernel complains"
+else
+	pass "the kernel has not complained"
+fi
+echo "end of checks"
