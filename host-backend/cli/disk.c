@@ -45,7 +45,7 @@ static _Noreturn void run_daemon(const struct attach *a, uint32_t guest, int dev
 	self[len > 0 ? len : 0] = '\0';
 	slash = strrchr(self, '/');
 	if (slash) {
-		strcpy(slash + 1, DAEMON);
+		memcpy(slash + 1, DAEMON, sizeof(DAEMON));
 		execv(self, (char **)args);
 	}
 	execvp(DAEMON, (char **)args);
@@ -75,6 +75,8 @@ static int attach_disk(const struct attach *a, const char *guest, const char *di
 	device = host_device(&config, disk);
 	if (device < 0)
 		return CLI_FAILED;
+	if (config.backend[device] < 0)
+		return cli_fail("a process that has ended served this disk, and something it started still holds it");
 	if (config.backend[device])
 		return cli_fail("process %d serves this disk already: tessera disk detach %s %s", config.backend[device], guest, disk);
 	child = fork();
@@ -158,7 +160,8 @@ static int run_detach(const struct cli_command *self, int argc, char **argv)
 	if (device < 0)
 		return CLI_FAILED;
 	if (config.backend[device] <= 0)
-		return cli_fail("nobody serves this disk");
+		return cli_fail(config.backend[device] ? "the process that served this disk has ended, and something it started still holds it" :
+							 "nobody serves this disk");
 	if (kill(config.backend[device], SIGTERM) && errno != ESRCH)
 		return cli_fail("process %d cannot be told to end: %s", config.backend[device], strerror(errno));
 	if (!wait_for_end(config.backend[device], fd, config.guest, device, 30))

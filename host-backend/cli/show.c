@@ -119,7 +119,9 @@ static void print_guest(const struct tsr_ioc_guest *g, const struct tsr_ioc_conf
 			continue;
 		printf("  disk %u      ", d);
 		print_label(stdout, config->config.device[d].label);
-		if (config->backend[d])
+		if (config->backend[d] < 0)
+			printf(", held by something that a process left behind\n");
+		else if (config->backend[d])
 			printf(", served by process %d\n", config->backend[d]);
 		else
 			printf(", nobody serves it: tessera disk attach\n");

@@ -90,6 +90,19 @@ static long ioc_tokens(void __user *arg)
 	return err;
 }
 
+/* Its number for the caller; -1 if it has ended and somebody else holds the descriptor, so that nobody takes the number's next
+ * owner for it. */
+static int process_number(struct pid *pid)
+{
+	int number = 0;
+
+	rcu_read_lock();
+	if (pid)
+		number = pid_task(pid, PIDTYPE_TGID) ? pid_vnr(pid) : -1;
+	rcu_read_unlock();
+	return number;
+}
+
 static long guest_config(struct tsr_guest *guest, void __user *arg)
 {
 	struct tsr_ioc_config *config = kzalloc(sizeof(*config), GFP_KERNEL);
@@ -105,7 +118,7 @@ static long guest_config(struct tsr_guest *guest, void __user *arg)
 	config->esi = guest->esi;
 	spin_lock(&guest->slot_lock);
 	for (i = 0; i < TSR_MAX_DEVICES; i++)
-		config->backend[i] = pid_vnr(guest->slot[i].pid);
+		config->backend[i] = process_number(guest->slot[i].pid);
 	spin_unlock(&guest->slot_lock);
 	if (copy_to_user(arg, config, sizeof(*config)))
 		err = -EFAULT;
@@ -163,25 +176,54 @@ static long guest_attach(struct tsr_guest *guest, void __user *arg)
 	return tsr_backend_attach(guest, attach.device);
 }
 
-static long guest_ioctl(unsigned int cmd, struct tsr_guest *guest, void __user *arg)
+static long guest_stop(struct tsr_guest *guest, void __user *arg)
 {
-	switch (cmd) {
-	case TSR_IOC_LOAD:
-		return guest_load(guest, arg);
-	case TSR_IOC_LAUNCH:
-		return guest_launch(guest, arg);
-	case TSR_IOC_STOP:
-		return tsr_guest_stop(guest);
-	case TSR_IOC_DESTROY:
-		return tsr_guest_destroy(guest);
-	case TSR_IOC_CONSOLE:
-		return tsr_console_open(guest);
-	case TSR_IOC_CONSOLE_INPUT:
-		return guest_console_input(guest, arg);
-	case TSR_IOC_ATTACH:
-		return guest_attach(guest, arg);
-	case TSR_IOC_CONFIG:
-		return guest_config(guest, arg);
+	return tsr_guest_stop(guest);
+}
+
+static long guest_destroy(struct tsr_guest *guest, void __user *arg)
+{
+	return tsr_guest_destroy(guest);
+}
+
+static long guest_console(struct tsr_guest *guest, void __user *arg)
+{
+	return tsr_console_open(guest);
+}
+
+/* Calls about one guest: their structures begin with its id. */
+static const struct {
+	unsigned int cmd;
+	long (*run)(struct tsr_guest *guest, void __user *arg);
+} guest_calls[] = {
+	{ TSR_IOC_LOAD, guest_load },
+	{ TSR_IOC_LAUNCH, guest_launch },
+	{ TSR_IOC_STOP, guest_stop },
+	{ TSR_IOC_DESTROY, guest_destroy },
+	{ TSR_IOC_CONSOLE, guest_console },
+	{ TSR_IOC_CONSOLE_INPUT, guest_console_input },
+	{ TSR_IOC_ATTACH, guest_attach },
+	{ TSR_IOC_CONFIG, guest_config },
+};
+
+static long guest_ioctl(unsigned int cmd, void __user *arg)
+{
+	struct tsr_guest *guest;
+	long ret;
+	u32 id;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(guest_calls); i++) {
+		if (cmd != guest_calls[i].cmd)
+			continue;
+		if (get_user(id, (u32 __user *)arg))
+			return -EFAULT;
+		guest = tsr_registry_get(id);
+		if (!guest)
+			return -ESRCH;
+		ret = guest_calls[i].run(guest, arg);
+		tsr_guest_put(guest);
+		return ret;
 	}
 	return -ENOTTY;
 }
@@ -189,9 +231,6 @@ static long guest_ioctl(unsigned int cmd, struct tsr_guest *guest, void __user *
 static long tsr_ioctl(struct file *file, unsigned int cmd, unsigned long user)
 {
 	void __user *arg = (void __user *)user;
-	struct tsr_guest *guest;
-	u32 id;
-	long ret;
 
 	switch (cmd) {
 	case TSR_IOC_INFO:
@@ -203,17 +242,7 @@ static long tsr_ioctl(struct file *file, unsigned int cmd, unsigned long user)
 	case TSR_IOC_TOKENS:
 		return ioc_tokens(arg);
 	}
-	/* All others begin with a guest's id. */
-	if (_IOC_TYPE(cmd) != TSR_IOC_MAGIC)
-		return -ENOTTY;
-	if (get_user(id, (u32 __user *)arg))
-		return -EFAULT;
-	guest = tsr_registry_get(id);
-	if (!guest)
-		return -ESRCH;
-	ret = guest_ioctl(cmd, guest, arg);
-	tsr_guest_put(guest);
-	return ret;
+	return guest_ioctl(cmd, arg);
 }
 
 static const struct file_operations tsr_fops = {

@@ -47,7 +47,7 @@ struct tsr_ioc_config {
 	uint32_t reserved;
 	char name[TSR_NAME_SIZE];
 	uint32_t eip, esi;
-	int32_t backend[TSR_MAX_DEVICES]; /* process that attached to the device, 0 = no backend */
+	int32_t backend[TSR_MAX_DEVICES]; /* process that attached to the device; 0: no backend; -1: one whose process has ended */
 	struct tsr_guest_create config;
 };
 

@@ -170,7 +170,7 @@ static void refuses_bad_loading(void)
 	REFUSED(ESRCH, ioctl(dev, TSR_IOC_DESTROY, &guest));
 	REFUSED(ESRCH, ioctl(dev, TSR_IOC_STOP, &nobody));
 	REFUSED(ESRCH, ioctl(dev, TSR_IOC_CONSOLE, &nobody));
-	REFUSED(ENOTTY, ioctl(dev, _IO(TSR_IOC_MAGIC, 99)));
+	REFUSED(ENOTTY, ioctl(dev, _IO(TSR_IOC_MAGIC, 99), NULL));
 }
 
 /* [HOST-10] */
