@@ -16,12 +16,11 @@ def read(guest, block):
 
 
 def sums(guest, blocks):
-    out = []
-    for block in blocks:
-        status, text = read(guest, block)
-        assert status == 0, f"block {block}: {text}"
-        out.append(text.split()[-2])
-    return out
+    """The checksums of blocks that must all read."""
+    text = guest.run(f"for b in {' '.join(map(str, blocks))}; do dd if=/dev/tsr0 of=/tmp/block bs=4k skip=$b count=1 iflag=direct "
+                     "2>/dev/null && md5sum </tmp/block || echo bad $b; done")
+    assert "bad" not in text, text
+    return [line.split()[0] for line in text.splitlines()]
 
 
 def fill(guest, block=FIRST, count=COUNT):
