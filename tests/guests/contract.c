@@ -94,12 +94,24 @@ static void check_clock(void)
 	      try_wrmsr(MSR_KVM_WALL_CLOCK, OUTSIDE) == GP, "time of day is given, and refused outside RAM");
 }
 
+/* A call that succeeds, with values in all registers that it does not return anything in, and odd flags. */
+static bool registers_kept(void)
+{
+	uint32_t a = TSR_CALL_VERSION, b = 0x11111111, c = 0x22222222, d = 0, flags, ok;
+
+	asm volatile("pushl %%ebp; movl $0x33333333, %%ebp; std; stc; vmmcall; pushfl; cld\n\t"
+		     "cmpl $0x33333333, %%ebp; popl %%esi; popl %%ebp; sete %%al; movzbl %%al, %%edi"
+		     : "+a"(a), "+b"(b), "+c"(c), "+d"(d), "=&S"(flags), "=&D"(ok) : "4"(0), "5"(0) : "memory", "cc");
+	return ok && b == 0x11111111 && c == 0x22222222 && (flags & 0x401) == 0x401;
+}
+
 static void check_calls(void)
 {
 	uint32_t value, sum = 0;
 
-	try_user();
+	try_user(); /* HC-2 as well */
 	check("GUEST-21", caught == UD, "VMMCALL raises #UD outside ring 0");
+	check("HC-3", registers_kept(), "a call keeps flags and all registers but those it returns something in");
 	check("GUEST-22", hypercall(TSR_CALL_VERSION, 0, 0, 0, &value) == 0 && value == TSR_ABI_VERSION &&
 	      hypercall(TSR_CALL_GUEST_CREATE, 0, 0, 0, NULL) < 0 && hypercall(12345, 0, 0, 0, NULL) < 0 &&
 	      hypercall(TSR_CALL_MAILBOX, OUTSIDE >> 12, 0, 0, NULL) < 0, "hypercalls answer, and refuse what is not a guest's");
