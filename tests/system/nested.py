@@ -5,6 +5,7 @@ hypervisor says about it. Where the table is comes from the VMCBs that the proce
 import struct
 
 PAGE = 4096
+ZEROS = bytes(PAGE)
 PRESENT, WRITE, LARGE, NX = 1, 2, 0x80, 1 << 63
 ADDRESS = 0x000FFFFFFFFFF000
 
@@ -35,6 +36,15 @@ class Memory:
                 f.seek(address - base)
                 return f.read(size)
         return None
+
+    def not_zero(self, frames):
+        """Those of the frames, given in rising order, that hold anything but zeros."""
+        for first, end in runs(frames):
+            data = self.read(first * PAGE, (end - first) * PAGE)
+            for frame in range(first, end):
+                at = (frame - first) * PAGE
+                if data[at] or not data.startswith(ZEROS, at):
+                    yield frame
 
     def all_frames(self):
         for base, length, _ in self.parts:

@@ -60,18 +60,16 @@ def in_file(secrets, path):
 def in_frames(secrets, memory, frames):
     """Secrets in frames of a dump: {name: [address, ...]}, and how many frames were looked at. Frames that are neighbours are
     looked at as one piece."""
-    found, looked = {}, 0
-    for first, end in runs(frames):
+    found, frames = {}, list(frames)
+    for first, end in runs(memory.not_zero(frames)):
         at = first
         while at < end:
             stop = min(end, at + CHUNK // PAGE)
             # A pattern may lie across the border of two pieces: one page of the next one is looked at with both.
             data = memory.read(at * PAGE, (min(stop + 1, end) - at) * PAGE)
-            if data.strip(b"\0"):
-                in_bytes(secrets, data, found, lambda offset, base=at * PAGE: base + offset)
-            looked += stop - at
+            in_bytes(secrets, data, found, lambda offset, base=at * PAGE: base + offset)
             at = stop
-    return found, looked
+    return found, len(frames)
 
 
 def show(found):

@@ -63,7 +63,10 @@ def all_secrets(identity, salts):
     kept.append(f"attach {len(salts)}, last round key")
     secrets.add_key("disk header key", kdf.derive(ROOT_SECRET, identity, LABEL, kdf.DISK_HEADER))
     for name in MARKERS + HELD + [LABEL]:
-        secrets.add_key(f"middle key of {name}", kdf.middle(ROOT_SECRET, identity, name))
+        # Only ever hashed with, so never expanded.
+        middle = kdf.middle(ROOT_SECRET, identity, name)
+        secrets.add(f"middle key of {name}, first half", middle[:16])
+        secrets.add(f"middle key of {name}, second half", middle[16:])
     secrets.add_key("root secret", ROOT_SECRET)
     secrets.add("root secret as text", ROOT_SECRET.hex().encode())
     return secrets, kept
