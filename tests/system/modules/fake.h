@@ -33,11 +33,14 @@ enum fake_misbehaviour {
 	FAKE_BAD_HEADERS = 17, /* flips a bit in each header, at once */
 	FAKE_NEW_HEADER = 19, /* undoes OLD_HEADER, at once */
 	FAKE_SLOW = 18,       /* takes no request until this is anything else, as long as the session lasts */
+	FAKE_SCRIBBLE = 20,   /* until this is anything else: changes data and seals just after completing reads */
+	FAKE_REVOKE_LATE = 21, /* the next revoke does not succeed */
 };
 
 /* fake_main.c */
 struct tsr_run *fake_run(const struct tsr_token *token, u32 session, u32 pages);
 void fake_raise(u32 event);
+void fake_complain(const char *about); /* the driver has broken a rule: shown, and counted in parameter complaints */
 extern struct mutex fake_lock; /* held while the backend touches granted pages: what revoke waits for */
 
 /* fake_backend.c */
@@ -47,5 +50,6 @@ void fake_connect(u32 session, const struct tsr_token *token);
 void fake_doorbell(void);
 void fake_disconnect(void);
 int fake_misbehave(int what);
+bool fake_do_now(int what);
 
 #endif

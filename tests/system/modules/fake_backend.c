@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause-Patent
 /* A backend in memory, one thread for all queues. It keeps the rules unless told otherwise. */
+#include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
+#include <linux/random.h>
 #include <linux/vmalloc.h>
 #include "fake.h"
 #include "proto/control.h"
@@ -36,12 +38,17 @@ static struct {
 	} queue[TSR_BLK_MAX_QUEUES];
 } s;
 
-static bool do_now(int what)
+bool fake_do_now(int what)
 {
 	if (misbehaviour != what)
 		return false;
 	misbehaviour = FAKE_NOTHING;
 	return true;
+}
+
+static bool run_is_zero(const struct tsr_run *run)
+{
+	return tsr_is_zero(run->addr, (size_t)run->pages * PAGE_SIZE);
 }
 
 static void open_session(void)
@@ -71,6 +78,9 @@ static void open_session(void)
 		q->event = c->queue[i].event;
 		q->sq_head = 0;
 		q->cq_tail = 0;
+		if (q->ring && q->seal && q->data &&
+		    !(run_is_zero(q->ring) && run_is_zero(q->seal) && run_is_zero(q->data)))
+			fake_complain("a granted page is not zero"); /* RING-4, BLK-7 */
 		if (!q->ring || !q->seal || !q->data) {
 			pr_err("guest_fake: queue %u: a token is not valid\n", i);
 			return;
@@ -93,7 +103,7 @@ static void move_block(struct queue *q, const struct tsr_blk_request *r, u32 i)
 		memcpy(data, pair->data, TSR_BLOCK_SIZE);
 		return;
 	}
-	if (do_now(FAKE_KEEP)) {
+	if (fake_do_now(FAKE_KEEP)) {
 		kept = *pair;
 		kept_block = r->block + i;
 	}
@@ -107,18 +117,18 @@ static void spoil_read(struct queue *q, const struct tsr_blk_request *r)
 	u8 *data = q->data->addr + (size_t)r->data_page * TSR_BLOCK_SIZE;
 	struct tsr_seal *seal = q->seal->addr + r->id * TSR_BLK_SEAL_SLOT;
 
-	if (do_now(FAKE_FLIP_DATA))
+	if (fake_do_now(FAKE_FLIP_DATA))
 		data[100] ^= 1;
-	if (do_now(FAKE_FLIP_SEAL))
+	if (fake_do_now(FAKE_FLIP_SEAL))
 		seal->tag[3] ^= 0x80;
-	if (r->count >= 2 && do_now(FAKE_SWAP)) {
+	if (r->count >= 2 && fake_do_now(FAKE_SWAP)) {
 		swap(seal[0], seal[1]);
 		memcpy(data, disk[r->block + 1].data, TSR_BLOCK_SIZE);
 		memcpy(data + TSR_BLOCK_SIZE, disk[r->block].data, TSR_BLOCK_SIZE);
 	}
-	if (do_now(FAKE_FORGET))
+	if (fake_do_now(FAKE_FORGET))
 		memset(seal, 0, sizeof(*seal));
-	if (do_now(FAKE_DATA_AS_ZERO))
+	if (fake_do_now(FAKE_DATA_AS_ZERO))
 		seal->flags |= TSR_SEAL_ZERO;
 }
 
@@ -146,12 +156,12 @@ static u8 execute(struct queue *q, const struct tsr_blk_request *r)
 	u32 i;
 
 	if (status != TSR_BLK_OK) {
-		pr_err("guest_fake: request refused: op %u status %u\n", r->op, status);
+		fake_complain("a request breaks the rules");
 		return status;
 	}
-	if (write && do_now(FAKE_IO_ERROR))
+	if (write && fake_do_now(FAKE_IO_ERROR))
 		return TSR_BLK_E_IO;
-	if (write && do_now(FAKE_NO_SPACE))
+	if (write && fake_do_now(FAKE_NO_SPACE))
 		return TSR_BLK_E_NOSPACE;
 	if (r->op == TSR_BLK_HEADER_READ || r->op == TSR_BLK_HEADER_WRITE)
 		move_header(q, r);
@@ -160,7 +170,7 @@ static u8 execute(struct queue *q, const struct tsr_blk_request *r)
 			move_block(q, r, i);
 	if (r->op == TSR_BLK_READ)
 		spoil_read(q, r);
-	return do_now(FAKE_STATUS) ? 99 : TSR_BLK_OK;
+	return fake_do_now(FAKE_STATUS) ? 99 : TSR_BLK_OK;
 }
 
 static void complete_id(struct queue *q, u16 id, u8 status)
@@ -180,23 +190,56 @@ static void lie(struct queue *q, u16 id)
 {
 	struct tsr_ring_header *h = q->ring->addr;
 
-	if (do_now(FAKE_BOGUS_ID))
+	if (fake_do_now(FAKE_BOGUS_ID))
 		complete_id(q, 0xfff0, TSR_BLK_OK);
-	if (do_now(FAKE_UNSENT_ID))
+	if (fake_do_now(FAKE_UNSENT_ID))
 		complete_id(q, s.depth - 1, TSR_BLK_OK);
-	if (do_now(FAKE_TWICE))
+	if (fake_do_now(FAKE_TWICE))
 		complete_id(q, id, TSR_BLK_OK);
-	if (do_now(FAKE_TAIL)) {
+	if (fake_do_now(FAKE_TAIL)) {
 		WRITE_ONCE(h->cq_tail, q->cq_tail + s.depth + 1);
 		fake_raise(q->event);
 	}
 }
 
-/* One request of a queue, if there is one. */
+/* What requests in flight at once must not share: RING-7, RING-8. */
+static struct {
+	DECLARE_BITMAP(ids, TSR_RING_MAX_DEPTH);
+	DECLARE_BITMAP(pages, TSR_TOKEN_MAX_PAGES);
+} taken;
+
+static void note_taken(const struct tsr_blk_request *r)
+{
+	u32 i;
+
+	if (r->id >= s.depth || test_and_set_bit(r->id, taken.ids))
+		fake_complain("an id is out of range or used twice");
+	for (i = 0; i < tsr_blk_request_pages(r); i++)
+		if (r->data_page + i >= s.data_pages || test_and_set_bit(r->data_page + i, taken.pages))
+			fake_complain("a data page is out of range or used twice");
+}
+
+/* The other side of RING-12 and SEAL-8: changes what was answered while it is being looked at, and leaves it as it was. */
+static void scribble(struct queue *q, const struct tsr_blk_request *r)
+{
+	volatile u8 *data = q->data->addr + (size_t)r->data_page * TSR_BLOCK_SIZE;
+	volatile u8 *seal = q->seal->addr + r->id * TSR_BLK_SEAL_SLOT;
+	u32 n;
+
+	for (n = 0; n < 200; n++) {
+		data[n / 2 * 40] ^= 1;
+		if (n % 32 < 2)
+			seal[5] ^= 1;
+		udelay(5);
+	}
+}
+
+/* Takes all requests of a queue there are, then completes them in the reverse order. */
 static bool serve(struct queue *q)
 {
+	static struct tsr_blk_request r[TSR_RING_MAX_DEPTH];
 	struct tsr_ring_header *h = q->ring->addr;
-	struct tsr_blk_request r;
+	u32 n = 0;
 	u8 status;
 
 	if (smp_load_acquire(&h->sq_tail) == q->sq_head) {
@@ -205,12 +248,20 @@ static bool serve(struct queue *q)
 		if (READ_ONCE(h->sq_tail) == q->sq_head)
 			return false;
 	}
-	memcpy(&r, q->ring->addr + tsr_ring_sq_at(q->sq_head, s.depth), sizeof(r));
-	q->sq_head++;
-	WRITE_ONCE(h->sq_head, q->sq_head);
-	status = execute(q, &r);
-	complete_id(q, r.id, status);
-	lie(q, r.id);
+	memset(&taken, 0, sizeof(taken));
+	for (; smp_load_acquire(&h->sq_tail) != q->sq_head && n < s.depth; n++) {
+		memcpy(&r[n], q->ring->addr + tsr_ring_sq_at(q->sq_head, s.depth), sizeof(r[n]));
+		q->sq_head++;
+		note_taken(&r[n]);
+	}
+	WRITE_ONCE(h->sq_head, get_random_u32()); /* RING-9: nobody may depend on it */
+	while (n-- > 0) {
+		status = execute(q, &r[n]);
+		complete_id(q, r[n].id, status);
+		if (misbehaviour == FAKE_SCRIBBLE && r[n].op == TSR_BLK_READ)
+			scribble(q, &r[n]);
+		lie(q, r[n].id);
+	}
 	return true;
 }
 
@@ -247,6 +298,8 @@ void fake_doorbell(void)
 void fake_connect(u32 session, const struct tsr_token *token)
 {
 	mutex_lock(&fake_lock);
+	if (session <= s.session)
+		fake_complain("a session number is used again"); /* BLK-7 */
 	s.pending = true;
 	s.session = session;
 	s.token = *token;
@@ -265,20 +318,20 @@ int fake_misbehave(int what)
 {
 	mutex_lock(&fake_lock);
 	misbehaviour = what;
-	if (do_now(FAKE_REPLAY))
+	if (fake_do_now(FAKE_REPLAY))
 		disk[kept_block] = kept;
-	if (do_now(FAKE_OLD_HEADER) && have_old_header) {
+	if (fake_do_now(FAKE_OLD_HEADER) && have_old_header) {
 		memcpy(headers_kept, headers, TSR_HEADER_SLOTS * TSR_HEADER_SIZE);
 		memcpy(headers, old_header, TSR_HEADER_SIZE);
 		memcpy(headers + TSR_HEADER_SIZE, old_header, TSR_HEADER_SIZE);
 	}
-	if (do_now(FAKE_NEW_HEADER))
+	if (fake_do_now(FAKE_NEW_HEADER))
 		memcpy(headers, headers_kept, TSR_HEADER_SLOTS * TSR_HEADER_SIZE);
-	if (do_now(FAKE_BAD_HEADERS)) {
+	if (fake_do_now(FAKE_BAD_HEADERS)) {
 		headers[100] ^= 1; /* reserved, and under the tag */
 		headers[TSR_HEADER_SIZE + 130] ^= 1;
 	}
-	if (s.open && do_now(FAKE_FAILED)) {
+	if (s.open && fake_do_now(FAKE_FAILED)) {
 		s.control->error = TSR_BLK_E_IO;
 		smp_store_release(&s.control->state, TSR_BLK_BACKEND_FAILED);
 		fake_raise(s.control->event);
