@@ -113,7 +113,7 @@ misbehave 16
 refused "a write that finds no space is an error" wr 4000
 check "and the old block stands" rd_same 4000
 
-# RING-11, RING-14, RING-15, BLK-8, BLK-14: whatever breaks the rules ends the session, and nothing else
+# RING-11, RING-14, RING-15, BLK-8, BLK-14, BLK-15: whatever breaks the rules ends the session, and nothing else
 for m in 1:bogus-id 2:unsent-id 3:two-completions 4:impossible-tail 5:unknown-status 15:failed; do
 	before=$(count sessions)
 	misbehave ${m%%:*}
@@ -172,7 +172,7 @@ for n in 1 2 3 4; do
 		for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25; do
 			wr 8000 && rd 8000 && wr 8001 && wr 1000 32k && rd 1000 32k || exit
 		done >/dev/null
-		echo $i >>/tmp/hammered
+		echo "$i" >>/tmp/hammered
 	) &
 done
 wait
