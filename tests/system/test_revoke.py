@@ -14,6 +14,8 @@ def race(m, rounds, name="race"):
     guest = Guest(m, name=name, run="revoke", words=f"guest_revoke.rounds={rounds}")
     guest.options += ["--disk", "data"]
     with guest:
+        # The guest's virtual CPU keeps off the thread's CPU, or each would wait for the other.
+        m.run(f"taskset -p 1 $(pgrep -x 'tsr{guest.info['guest']}/0')")
         # Ends when the guest does.
         text = m.run(f"host_racer {guest.info['guest']} 1", limit=600)
         console = guest.console()
@@ -26,7 +28,7 @@ def race(m, rounds, name="race"):
 def check_ran(told, rounds):
     """The race was one: every round took place, with enough accesses before each revoke."""
     assert told["guest_error"] == 0 and told["guest_rounds"] == told["rounds"] == rounds, told
-    assert told["guest_accesses"] >= 2000 * rounds and told["accesses"] >= told["guest_accesses"], told
+    assert told["guest_accesses"] >= 1000 * rounds and told["accesses"] >= 2 * told["guest_accesses"], told
     assert told["own"] > 0, told
 
 

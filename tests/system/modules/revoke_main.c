@@ -18,7 +18,7 @@
 
 static unsigned int rounds = 1000;
 module_param(rounds, uint, 0400);
-static unsigned int accesses = 2000;
+static unsigned int accesses = 1000;
 module_param(accesses, uint, 0400);
 MODULE_PARM_DESC(accesses, "by the host's thread in each round before the page is revoked");
 static unsigned int watch = 50;
@@ -28,7 +28,7 @@ static char result[160] = "nothing was run";
 module_param_string(result, result, sizeof(result), 0400);
 
 #define DEVICE       0
-#define ROUND_LIMIT  (60ull * NSEC_PER_SEC)
+#define ROUND_LIMIT  (120ull * NSEC_PER_SEC)
 
 static void *mailbox;
 

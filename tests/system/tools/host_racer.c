@@ -71,8 +71,10 @@ static void *hammer(void *arg)
 	return NULL;
 }
 
-/* Maps tokens as they come, until the guest ends. Returns how many, or -1. */
-static long serve(int fd, uint32_t window)
+static pthread_t thread;
+
+/* Maps tokens as they come, until the guest ends; the thread starts with the first. Returns how many, or -1. */
+static long serve(int fd, uint32_t window, struct hammer *h)
 {
 	struct tsr_backend_event event;
 	long rounds = 0;
@@ -93,7 +95,10 @@ static long serve(int fd, uint32_t window)
 			fprintf(stderr, "host_racer: mapping the token of session %u: %s\n", event.session, strerror(errno));
 			return -1;
 		}
-		rounds++;
+		if (!rounds++ && pthread_create(&thread, NULL, hammer, h)) {
+			perror("host_racer: starting the thread");
+			return -1;
+		}
 	}
 }
 
@@ -104,8 +109,7 @@ int main(int argc, char **argv)
 	struct hammer h = { .cpu = argc > 2 ? atoi(argv[2]) : 1 };
 	void *page = mmap(NULL, TSR_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	int dev = open(TSR_HOST_DEVICE, O_RDWR | O_CLOEXEC), fd, nr;
-	void *problem;
-	pthread_t thread;
+	void *problem = NULL;
 	long rounds;
 
 	if (page == MAP_FAILED || dev < 0) {
@@ -124,13 +128,10 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	h.w = page;
-	if (pthread_create(&thread, NULL, hammer, &h) || bind_to(0)) {
-		perror("host_racer: starting the thread");
-		return 1;
-	}
-	rounds = serve(fd, (uint32_t)nr);
+	rounds = bind_to(0) ? -1 : serve(fd, (uint32_t)nr, &h);
 	atomic_store(&stop, 1);
-	pthread_join(thread, &problem);
+	if (thread)
+		pthread_join(thread, &problem);
 	if (problem) {
 		fprintf(stderr, "host_racer: %s\n", (char *)problem);
 		return 1;
