@@ -24,8 +24,12 @@ void arch_lock(void)
 {
 	uint32_t mine = __atomic_fetch_add(&core_ticket.next, 1, __ATOMIC_RELAXED);
 
-	while (__atomic_load_n(&core_ticket.serving, __ATOMIC_ACQUIRE) != mine)
+	while (__atomic_load_n(&core_ticket.serving, __ATOMIC_ACQUIRE) != mine) {
+		/* Its holder may never give it back. */
+		if (stopping)
+			cpu_stop();
 		cpu_relax();
+	}
 }
 
 void arch_unlock(void)

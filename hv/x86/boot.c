@@ -126,10 +126,12 @@ static const char *host_cmdline(void)
 
 static uint32_t development(void)
 {
-	uint32_t d = TSR_DEVELOPMENT_NO_IOMMU | TSR_DEVELOPMENT_INIT;
+	uint32_t d = TSR_DEVELOPMENT_NO_IOMMU;
 
 	if (have_secret)
 		d |= TSR_DEVELOPMENT_ROOT_SECRET;
+	if (!svm_features.r_init)
+		d |= TSR_DEVELOPMENT_INIT;
 	if (!chipset.smram_locked)
 		d |= TSR_DEVELOPMENT_SMRAM;
 	return d;
@@ -197,5 +199,6 @@ void boot_main(uint32_t magic, uint32_t info)
 	say();
 	linux_load(modules[0].base, modules[0].size, host_cmdline(), modules[1].base, modules[1].size, &entry);
 	memset(modules, 0, sizeof(modules));
+	console_shared = true;
 	svm_host_start_boot(c, entry.eip, entry.esi, entry.gdt, entry.gdt_limit);
 }

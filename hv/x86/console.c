@@ -13,6 +13,7 @@
 #define LSR_EMPTY	0x20
 #define LINE_MAX	240
 
+bool console_shared;
 static volatile uint32_t console_lock;	/* innermost lock: nothing is taken inside */
 
 void console_init(void)
@@ -132,9 +133,11 @@ static void vprint(const char *fmt, va_list ap)
 	format(&l, fmt, ap);
 	while (__atomic_exchange_n(&console_lock, 1, __ATOMIC_ACQUIRE))
 		cpu_relax();
-	/* The host may be in the middle of a line of its own. */
-	put('\r');
-	put('\n');
+	if (console_shared) {
+		/* The host may be in the middle of a line of its own. */
+		put('\r');
+		put('\n');
+	}
 	for (uint32_t i = 0; i < l.len; i++)
 		put(l.text[i]);
 	put('\r');

@@ -3,6 +3,8 @@
 #include "hv/x86/svm.h"
 #include "hv/x86/x86.h"
 
+#define EXC_SX	30	/* an INIT that VM_CR.R_INIT turned into an exception */
+
 struct gate {
 	uint16_t off0, sel;
 	uint8_t ist, attr;
@@ -48,6 +50,8 @@ void isr_main(struct isr_frame *f)
 		cpu_park_wake(f);
 		return;
 	}
+	if (f->vec == EXC_SX)
+		return;
 	for (const struct fixup *x = hv_extable; x < hv_extable_end; x++)
 		if (x->at == f->rip) {
 			f->rip = x->go;

@@ -18,6 +18,8 @@
 #define ID_Q35		0x29c08086u
 #define ID_ICH9		0x29188086u
 #define Q35_SMRAM	0x9d
+#define MSR_HWCR	0xc0010015u
+#define HWCR_SMMLOCK	1ull	/* AMD processors hold the lock themselves */
 #define SMRAM_OPEN	0x40
 #define SMRAM_LOCK	0x10
 #define ICH9_PMBASE	0x40
@@ -46,8 +48,13 @@ static void conf_write(uint16_t bdf, uint32_t reg, uint32_t v)
 
 static void lock_smram(void)
 {
-	if (conf_read(BDF_HOST_BRIDGE, 0) != ID_Q35)
+	uint64_t hwcr;
+
+	if (conf_read(BDF_HOST_BRIDGE, 0) != ID_Q35) {
+		chipset.smram_locked = rdmsr_safe(MSR_HWCR, &hwcr) && wrmsr_safe(MSR_HWCR, hwcr | HWCR_SMMLOCK) &&
+				       rdmsr_safe(MSR_HWCR, &hwcr) && (hwcr & HWCR_SMMLOCK);
 		return;
+	}
 	outl(0xcf8, 1u << 31 | (Q35_SMRAM & 0xfc));
 	outb(0xcfc + (Q35_SMRAM & 3), (uint8_t)((inb(0xcfc + (Q35_SMRAM & 3)) & ~SMRAM_OPEN) | SMRAM_LOCK));
 	chipset.smram_locked = (inb(0xcfc + (Q35_SMRAM & 3)) & (SMRAM_OPEN | SMRAM_LOCK)) == SMRAM_LOCK;

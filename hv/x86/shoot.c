@@ -86,6 +86,8 @@ void container_run(struct cpu *c, struct domain *d, struct vmcb *v, struct vcpu_
 
 	if (stopping)
 		cpu_stop();
+	/* What another container's generation was must not pass for this one's: see stale_inside(). */
+	__atomic_store_n(&c->seen, 0, __ATOMIC_SEQ_CST);
 	v->rax = regs->r[R_AX];
 	v->rsp = regs->r[R_SP];
 	__atomic_store_n(&c->inside, (int)d->id, __ATOMIC_SEQ_CST);

@@ -8,6 +8,7 @@
 #define SVM_NRIP	(1u << 3)
 #define SVM_CLEAN	(1u << 5)
 #define SVM_DECODE	(1u << 7)
+#define VM_CR_R_INIT	(1ull << 1)	/* INIT becomes #SX, which desc.c drops */
 #define VM_CR_SVMDIS	(1ull << 4)
 #define RFLAGS_TF	(1ull << 8)
 #define RFLAGS_RF	(1ull << 16)
@@ -29,6 +30,9 @@ void svm_cpu_init(struct cpu *c)
 		panic("SVM is disabled: enable it in the firmware's setup");
 	svm_features = (struct svm_features){ .nrip = f.d & SVM_NRIP, .decode = f.d & SVM_DECODE,
 					      .clean = f.d & SVM_CLEAN, .asids = f.b };
+	/* QEMU ignores this: an INIT by a device then takes a CPU out of the container. */
+	svm_features.r_init = wrmsr_safe(MSR_VM_CR, vm_cr | VM_CR_R_INIT) && rdmsr_safe(MSR_VM_CR, &vm_cr) &&
+			      (vm_cr & VM_CR_R_INIT);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
 	c->vmcb = boot_alloc(1);
 	wrmsr(MSR_VM_HSAVE_PA, virt_to_phys(boot_alloc(1)));

@@ -12,6 +12,7 @@ int memcmp(const void *a, const void *b, size_t n);
 
 /* console.c: whole lines on COM1, "tessera: " in front; any context. */
 void console_init(void);
+extern bool console_shared;	/* the host runs, and uses the UART too */
 void con_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 _Noreturn void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
