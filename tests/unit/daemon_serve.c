@@ -108,7 +108,7 @@ static uint32_t do_read(uint32_t queue, uint64_t block)
 	return seal->counter;
 }
 
-/* [RING-10] [STORE-4] */
+/* [RING-6] [RING-10] [STORE-4] */
 static void what_was_written_is_read_back(void **state)
 {
 	struct tsr_blk_request zeroes = request(TSR_BLK_WRITE_ZEROES, 1, 40, 4);
@@ -131,6 +131,7 @@ static void what_was_written_is_read_back(void **state)
 	assert_int_equal(fake_guest_ends(), 0);
 }
 
+/* [RING-8] Of what a request named, only that is touched. */
 static void a_read_of_many_blocks_gathers_pairs_and_leaves_the_rest(void **state)
 {
 	struct tsr_blk_request read_all = request(TSR_BLK_READ, 2, 60, 8);
@@ -332,6 +333,48 @@ static void a_broken_ring_ends_its_session_only(void **state)
 	assert_int_equal(fake_guest_ends(), 0);
 }
 
+/* [RING-12] Every field flips between right and wrong while the daemon reads it. */
+static void a_request_that_changes_while_it_is_read_does_no_harm(void **state)
+{
+	NEEDS_URING();
+	assert_int_equal(fake_session(), TSR_BLK_BACKEND_READY);
+	assert_int_equal(do_write(1, 100, 1, 1, 0), TSR_BLK_OK);
+	for (uint32_t i = 0; i < 300; i++) {
+		uint32_t at = guest.queue[0].sq_tail % FAKE_DEPTH;
+		volatile struct tsr_blk_request *r = (volatile struct tsr_blk_request *)(guest.queue[0].ring + 4096 + at * 64);
+		volatile struct tsr_seal *seal = fake_seals(0, 3);
+
+		push_write(0, 3, 0, 1, 1, 0);
+		fake_doorbell(0);
+		while (!fake_completed(0)) {
+			r->block ^= 1ull << (i % 64);
+			r->count ^= 1u << (i % 32);
+			r->data_page ^= 1u << (i % 32);
+			seal->flags ^= TSR_SEAL_ZERO;
+		}
+		assert_in_range(fake_pop(0).status, TSR_BLK_OK, TSR_BLK_E_RANGE);
+	}
+	assert_int_equal(guest.control->state, TSR_BLK_BACKEND_READY);
+	assert_int_equal(do_read(1, 100) > 0, 1);
+	assert_int_equal(fake_guest_ends(), 0);
+}
+
+/* [RING-4] [RING-9] The heads that the front-end writes say nothing that the daemon depends on. */
+static void wrong_heads_change_nothing(void **state)
+{
+	NEEDS_URING();
+	assert_int_equal(fake_session(), TSR_BLK_BACKEND_READY);
+	assert_true(((struct tsr_ring_header *)guest.queue[0].ring)->cq_tail == 0);
+	for (uint32_t i = 0; i < 3 * FAKE_DEPTH; i++) {
+		((struct tsr_ring_header *)guest.queue[0].ring)->cq_head = 0x12345678u * i;
+		((struct tsr_ring_header *)guest.queue[0].ring)->sq_head = 0x87654321u * i;
+		assert_int_equal(do_write(0, i, 1, i + 1, 0), TSR_BLK_OK);
+	}
+	for (uint32_t i = 0; i < 3 * FAKE_DEPTH; i++)
+		assert_int_equal(do_read(1, i), i + 1);
+	assert_int_equal(fake_guest_ends(), 0);
+}
+
 static void a_wrong_control_page_is_refused_and_the_next_served(void **state)
 {
 	NEEDS_URING();
@@ -435,6 +478,8 @@ int main(void)
 		TEST(wrong_requests_are_refused_one_by_one),
 		TEST(a_read_only_disk_is_one),
 		TEST(a_broken_ring_ends_its_session_only),
+		TEST(a_request_that_changes_while_it_is_read_does_no_harm),
+		TEST(wrong_heads_change_nothing),
 		TEST(a_wrong_control_page_is_refused_and_the_next_served),
 		TEST(pages_revoked_before_the_copy_are_never_stored),
 		TEST(a_new_session_starts_when_the_old_ones_requests_have_ended),

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* sources: proto/[a-z]*.c */
-/* libs: -lsodium */
+/* libs: -lsodium -lpthread */
 /* Known answers for keys, identities and seals: computed by tests/unit/proto_vectors.py. */
 #include "unit.h"
+#include <pthread.h>
+#include <sched.h>
 #include <sodium.h>
-#include <stdlib.h>
 #include "proto/kdf.h"
 #include "proto/measure.h"
 #include "proto/seal.h"
@@ -241,6 +242,44 @@ static void a_zero_block_is_sealed_over_an_empty_text(void **state)
 	assert_int_not_equal(opens(&d, 7, &seal, none, known_attach), 0);
 }
 
+static uint8_t shared[TSR_BLOCK_SIZE];
+static volatile bool stop;
+
+static void *scribble(void *unused)
+{
+	while (!stop) {
+		((volatile uint8_t *)shared)[4000] ^= 0xff;
+		sched_yield(); /* on one CPU too */
+	}
+	return unused;
+}
+
+/* [SEAL-8] With a host that changes the ciphertext all the time, what opens from a private copy is what was sealed. */
+static void a_private_copy_opens_to_the_truth_or_not_at_all(void **state)
+{
+	struct tsr_seal seal;
+	uint8_t nonce[TSR_NONCE_SIZE], copy[TSR_BLOCK_SIZE], text[TSR_BLOCK_SIZE], zeros[TSR_BLOCK_SIZE] = { 0 };
+	pthread_t thread;
+
+	(void)state;
+	if (!crypto_aead_aes256gcm_is_available())
+		skip();
+	tsr_seal_init(&seal, 9, 3, 0);
+	tsr_seal_nonce(nonce, 9, TSR_NONCE_BLOCK);
+	crypto_aead_aes256gcm_encrypt_detached(shared, seal.tag, NULL, zeros, sizeof(zeros), known_aad, sizeof(known_aad), NULL, nonce,
+					       known_attach);
+	assert_int_equal(pthread_create(&thread, NULL, scribble, NULL), 0);
+	for (int i = 0; i < 200; i++) {
+		for (int at = 0; at < 4096; at++)
+			copy[at] = ((volatile uint8_t *)shared)[at];
+		if (crypto_aead_aes256gcm_decrypt_detached(text, NULL, copy, sizeof(copy), seal.tag, known_aad, sizeof(known_aad), nonce,
+							   known_attach) == 0)
+			assert_memory_equal(text, zeros, sizeof(text));
+	}
+	stop = true;
+	pthread_join(thread, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,6 +289,7 @@ int main(void)
 		cmocka_unit_test(everything_measured_changes_the_identity),
 		cmocka_unit_test(associated_data_has_the_octets_of_the_spec),
 		cmocka_unit_test(a_seal_is_the_one_that_another_aes_gcm_computes),
+		cmocka_unit_test(a_private_copy_opens_to_the_truth_or_not_at_all),
 		cmocka_unit_test(a_zero_block_is_sealed_over_an_empty_text),
 	};
 
