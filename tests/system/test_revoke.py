@@ -15,7 +15,7 @@ def race(m, rounds, name="race"):
     guest.options += ["--disk", "data"]
     with guest:
         # The guest's virtual CPU keeps off the thread's CPU, or each would wait for the other.
-        m.run(f"taskset -p 1 $(pgrep -x 'tsr{guest.info['guest']}/0')")
+        m.run(f"taskset -p 1 $(ps | sed -n 's|^ *\\([0-9]*\\) .*\\[tsr{guest.info['guest']}/0\\]$|\\1|p')")
         # Ends when the guest does.
         text = m.run(f"host_racer {guest.info['guest']} 1", limit=600)
         console = guest.console()
