@@ -181,7 +181,7 @@ static void count_pairs(struct image *image)
 
 static int load(struct image *image, bool verify_all, struct image_error *error)
 {
-	struct image_super super;
+	struct image_super super = { 0 };
 	int result = image->read_only ? 0 : image->io.sync(image->io.context);
 
 	if (result)

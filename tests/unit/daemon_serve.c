@@ -108,7 +108,7 @@ static uint32_t do_read(uint32_t queue, uint64_t block)
 	return seal->counter;
 }
 
-/* [RING-6] [RING-10] [STORE-4] */
+/* [RING-6] [RING-10] [STORE-4] [BLK-17] [BLK-18] */
 static void what_was_written_is_read_back(void **state)
 {
 	struct tsr_blk_request zeroes = request(TSR_BLK_WRITE_ZEROES, 1, 40, 4);
@@ -123,8 +123,11 @@ static void what_was_written_is_read_back(void **state)
 	for (uint32_t i = 0; i < 4; i++)
 		fake_seals(1, 1)[i] = (struct tsr_seal){ .counter = 9, .flags = TSR_SEAL_ZERO };
 	assert_int_equal(run(1, &zeroes), TSR_BLK_OK);
+	memset(fake_data(0, 3), 0x77, 32 * 4096);
 	assert_int_equal(do_read(1, 17), 1);
 	assert_int_equal(do_read(0, 20), 2);
+	for (uint32_t i = 0; i < 32 * 4096; i++)
+		assert_int_equal(fake_data(0, 3)[i], 0x77);
 	assert_int_equal(do_read(0, 41), 9);
 	assert_int_equal(do_read(0, 48), 1);
 	assert_int_equal(do_read(0, 49), 0);
@@ -154,7 +157,7 @@ static void a_read_of_many_blocks_gathers_pairs_and_leaves_the_rest(void **state
 	assert_int_equal(fake_guest_ends(), 0);
 }
 
-/* [STORE-2] */
+/* [STORE-2] [BLK-19] */
 static void everything_is_there_after_sigterm_and_a_new_start(void **state)
 {
 	struct tsr_blk_request flush = request(TSR_BLK_FLUSH, 0, 0, 0);
@@ -262,7 +265,7 @@ static void writes_that_find_no_slot_wait_for_one(void **state)
 	assert_int_equal(fake_guest_ends(), 0);
 }
 
-/* [STORE-9] */
+/* [STORE-9] [BLK-16] */
 static void wrong_requests_are_refused_one_by_one(void **state)
 {
 	struct tsr_blk_request r;
@@ -312,7 +315,7 @@ static void expect_failed_then_recovers(void)
 	assert_int_equal(do_read(0, 7), 3);
 }
 
-/* [RING-11] [RING-13] [RING-15] */
+/* [RING-11] [RING-13] [RING-15] [BLK-14] */
 static void a_broken_ring_ends_its_session_only(void **state)
 {
 	struct tsr_blk_request r = request(TSR_BLK_FLUSH, 8, 0, 0);
@@ -420,7 +423,7 @@ static void pages_revoked_before_the_copy_are_never_stored(void **state)
 	assert_int_equal(fake_guest_ends(), 0);
 }
 
-/* [STORE-10] Nothing of the old session is written once the new one is open. */
+/* [STORE-10] [BLK-13] Nothing of the old session is written once the new one is open. */
 static void a_new_session_starts_when_the_old_ones_requests_have_ended(void **state)
 {
 	NEEDS_URING();

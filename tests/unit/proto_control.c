@@ -34,7 +34,7 @@ static void a_right_front_end_passes(void **state)
 		assert_int_equal(tsr_control_check_front(&c, 5), (expected)); \
 	} while (0)
 
-/* [RING-1] */
+/* [RING-1] [BLK-5] */
 static void a_wrong_front_end_is_refused(void **state)
 {
 	struct tsr_blk_control zero = right();
@@ -73,6 +73,7 @@ static int back(uint32_t s, uint32_t error, uint64_t blocks, uint32_t features, 
 	return tsr_control_check_back(&c);
 }
 
+/* [BLK-5] */
 static void a_back_ends_answer_is_checked(void **state)
 {
 	(void)state;

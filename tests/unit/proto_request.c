@@ -29,6 +29,7 @@ static void right_requests_pass(void **state)
 	assert_int_equal(status(TSR_BLK_HEADER_WRITE, 16, 1, 48), TSR_BLK_OK);
 }
 
+/* [BLK-16] */
 static void counts_are_bounded(void **state)
 {
 	const uint8_t ops[] = { TSR_BLK_READ, TSR_BLK_WRITE, TSR_BLK_WRITE_ZEROES };
@@ -75,6 +76,7 @@ static void data_pages_stay_within_the_run_without_overflow(void **state)
 	assert_int_equal(status(TSR_BLK_FLUSH, 0, 0, 1), TSR_BLK_E_INVALID);
 }
 
+/* [BLK-16] */
 static void unknown_operations_are_unsupported(void **state)
 {
 	(void)state;
