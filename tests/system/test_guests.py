@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """The machine a guest sees, spec/guests.md: the tiny guests of tests/guests, each with its question."""
 
+import hashlib
 import json
+import os
 import re
+import struct
 
 MACHINE = dict(smp=2, mem=2048)
 RULES = 24	# that contract.bin checks, one line each
@@ -79,3 +82,23 @@ def test_hostile(m):
         text, state = end(m, f"fuzz{n}")
         assert "fuzz: reached its end" in text and state == "stopped: power-off", f"{state}: {text}"
     m.run("tessera info")
+
+
+def record(kind, payload, page=0):
+    return struct.pack("<8sIIQ40x", b"TSRMEAS1", kind, len(payload), page) + payload
+
+
+def test_identity(m):
+    """a guest's identity is what anybody computes from its contents (GUEST-27)"""
+    m.run("modprobe tessera_host")
+    m.run("tessera guest run --name known --memory 4M --instance 00ff --disk data --raw /guests/contract.bin")
+    shown = json.loads(m.run("tessera guest show known --json"))["identity"]
+    end(m, "known")
+    with open(os.path.join(m.build, "guests/contract.bin"), "rb") as f:
+        image = f.read()
+    create = struct.pack("<QII64s", 1024, 1, 0, b"\x00\xff") + struct.pack("<BBHI32s", 1, 1, 0, 0, b"data")
+    text = record(1, struct.pack("<II", 0x10000, 0) + create.ljust(400, b"\0"))
+    for at in range(0, len(image), 4096):
+        text += record(2, image[at:at + 4096].ljust(4096, b"\0"), (0x100000 + at) // 4096)
+    text += record(3, struct.pack("<II", 0x100000, 0))
+    assert hashlib.blake2b(text, digest_size=32).hexdigest() == shown
