@@ -58,6 +58,11 @@ int call_WINDOW_ADD(struct call *c)
 
 int call_WINDOW_REMOVE(struct call *c)
 {
+	struct domain *host = core_host();
+
+	/* The host will use the page for something else: no CPU may still see a guest's frame there from before a revoke. */
+	if (!arch_flush_wait(host, __atomic_load_n(&host->generation, __ATOMIC_SEQ_CST)))
+		return call_refuse(c, 0, TSR_E_AGAIN);
 	return change_windows(c, FRAME_WINDOW, FRAME_OWNED);
 }
 

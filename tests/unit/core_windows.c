@@ -64,6 +64,22 @@ static void a_displaced_page_can_be_nothing_else(void **state)
 	assert_int_equal(window_call(TSR_CALL_WINDOW_REMOVE, window, 16), TSR_OK);
 }
 
+/* [WIN-3] */
+static void a_window_page_is_given_up_only_when_every_cpu_has_let_go_of_what_was_there(void **state)
+{
+	(void)state;
+	fake_enter(1);
+	assert_int_equal(token_map(d, t, window, 4, TSR_DIR_BOTH), TSR_OK);
+	assert_non_null(fake_host_access(1, window, PERM_W));
+	fake.cpu[1].refuses = true;
+	assert_int_equal(token_unmap(t), -TSR_E_AGAIN);
+	assert_int_equal(window_call(TSR_CALL_WINDOW_REMOVE, window, 16), -TSR_E_AGAIN);
+	assert_int_equal(frame_of(mfn(window))->state, FRAME_WINDOW);
+	fake.cpu[1].refuses = false;
+	assert_int_equal(window_call(TSR_CALL_WINDOW_REMOVE, window, 16), TSR_OK);
+	assert_ptr_equal(fake_host_access(1, window, PERM_W), arch_frame(mfn(window)));
+}
+
 /* [TOK-5] */
 static void a_token_maps_only_as_it_is_bound(void **state)
 {
@@ -254,6 +270,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(only_plain_pages_of_the_host_become_window_pages),
 		T(a_displaced_page_can_be_nothing_else),
+		T(a_window_page_is_given_up_only_when_every_cpu_has_let_go_of_what_was_there),
 		T(a_token_maps_only_as_it_is_bound),
 		T(a_token_maps_once_in_its_life),
 		T(the_host_sees_the_guests_page_with_the_tokens_direction_and_never_executes_it),
