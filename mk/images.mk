@@ -56,3 +56,10 @@ $(B)/media.ext4: $(B)/guest.img $(PAYLOAD)/tree.tar.gz
 # The stock host kernel on the emulated machine, without the hypervisor.
 bare bare-host: $(B)/host.img
 	@tests/system/bare.py --variant $(VARIANT)
+
+# The narrated main job, and an interactive machine.
+.PHONY: run shell
+run: deps $(HV) images
+	@tests/system/run.py --variant $(VARIANT)
+shell: deps $(HV) images
+	@tests/system/shell.py --variant $(VARIANT)

@@ -261,6 +261,24 @@ class Machine:
             self.fail(f"the host's command `{command}` failed with status {status}: {text.strip()}")
         return text
 
+    def follow(self, command, show, limit=COMMAND_LIMIT):
+        """Like run(), but hands each line of the output to show() as it comes."""
+        self.agent.seen = len(self.agent.text)
+        self.agent.send(command.encode() + b"\n")
+        end = time.monotonic() + limit
+        while True:
+            match, why = self.agent.wait(r"([^\n]*)\n", max(end - time.monotonic(), 0))
+            if not match:
+                self.fail(f"the host's command `{command}` did not end: {why}")
+            line = match.group(1).decode(errors="replace").replace("\r", "")
+            status = re.search(r"@@rc=(\d+)$", line)
+            if not status:
+                show(line)
+                continue
+            if status.group(1) != "0":
+                self.fail(f"the host's command `{command}` failed with status {status.group(1)}")
+            return
+
     def send(self, line):
         """Type a line on the console."""
         self.console.send(line.encode() + b"\n")
