@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """The host's kernel against a running guest's memory (THREAT-1)."""
 
+import hashlib
+import os
 import random
+import struct
 
 import attack
-from attack import refused
-from guest import shared
+from attack import order, refused
+from guest import Guest, shared
+from machine import ROOT, Machine
 
 MACHINE = dict(smp=2, mem=2048, media=True)
 
@@ -47,3 +51,47 @@ def test_attacks(m):
     assert len(frames) == 22
     assert guest.run("sha256sum /bin/busybox /lib/modules/*/extra/*.ko").splitlines() == before
     assert guest.show()["state"] == "running"
+
+
+# What the guest keeps is the checksum's text, over and over, so that the host was never told it.
+SEED = "what the host must not read"
+PATTERN = hashlib.sha256(SEED.encode() + b"\n").hexdigest().encode()
+COPIES = 16384
+
+
+def search(m, guest):
+    """The host's kernel looks for the guest's pattern in all RAM: frames it could not read, copies it found."""
+    guest.run(f"p=$(echo {SEED} | sha256sum | cut -c1-64); yes $p | tr -d '\\n' | head -c {COPIES * len(PATTERN)} >/tmp/pattern")
+    assert guest.run("wc -c </tmp/pattern").strip() == str(COPIES * len(PATTERN))
+    runs, _, found = attack.everywhere(m, "find", int.from_bytes(PATTERN[:8], "little"))
+    return sum(end - first for first, end in runs), found
+
+
+def test_pattern_is_not_found(m):
+    """the host's kernel, searching all RAM, finds nothing of 16,384 copies of a pattern that a guest holds"""
+    attack.load(m)
+    hidden, found = search(m, shared(m))
+    assert hidden > 0 and found == 0, (hidden, found)
+
+
+def hypervisor_code():
+    """Some of what the hypervisor's file puts at fixed places: {address: 8 bytes as a number}."""
+    with open(os.path.join(ROOT, "build/noprotect/hv/tessera.elf32"), "rb") as f:
+        elf = f.read()
+    offset, = struct.unpack_from("<I", elf, 28)
+    kind, at, _, where, size = struct.unpack_from("<5I", elf, offset)
+    assert kind == 1 and size > 8192
+    return {where + n: struct.unpack_from("<Q", elf, at + n)[0] for n in range(4096, 8192, 256)}
+
+
+def test_readable_without_protection():
+    """control: in a build that leaves all memory in the host's table, the same tries read the hypervisor and the guest"""
+    with Machine(smp=2, mem=1024, variant="noprotect", name="noprotect") as m:
+        m.wait_ready()
+        attack.load(m)
+        for address, value in hypervisor_code().items():
+            done = order(m, "read", address, 1)
+            assert done.faults == 0 and done.value == value, f"{address:#x}: {done.words}, expected {value:#x}"
+        with Guest(m) as guest:
+            hidden, found = search(m, guest)
+            assert hidden == 0 and found >= COPIES, (hidden, found)

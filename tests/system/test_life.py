@@ -3,6 +3,7 @@
 
 import attack
 from guest import Guest
+from machine import Machine
 
 MACHINE = dict(smp=2, mem=2048, media=True)
 OWNERS = ("hypervisor", "host", "guests", "tables", "displaced", "windows")
@@ -42,3 +43,22 @@ def test_fifty_guests(m):
     after = settled(m, before)
     assert after == before, (after, before)
     assert attack.info(m)["tokens"] == tokens
+
+
+CORRUPT_A_LEAF = 240  # a hypercall that exists in one test build only
+
+
+def test_no_such_call(m):
+    """the hypercall that the next check uses is refused by this build"""
+    attack.load(m)
+    assert attack.order(m, "vmmcall", CORRUPT_A_LEAF).value == 2**64 - 1
+
+
+def test_oracle_halts():
+    """control: in a build with a hypercall that corrupts one leaf, the oracle notices and stops the machine"""
+    with Machine(smp=2, mem=1024, variant="badleaf", name="badleaf") as m:
+        m.wait_ready()
+        attack.load(m)
+        m.agent.send(f"echo vmmcall {CORRUPT_A_LEAF} >{attack.CMD}\n".encode())
+        m.wait_for(r"tessera: oracle: [^\n]*", fatal=None)
+        m.wait_for(r"tessera: (?:stopped|halted)[^\n]*", fatal=None)

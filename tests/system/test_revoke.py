@@ -5,6 +5,7 @@ then puts secrets there."""
 import re
 
 from guest import Guest
+from machine import Machine
 
 MACHINE = dict(smp=2, mem=2048, media=True)
 
@@ -39,3 +40,13 @@ def test_nothing_after_revoke(m):
     check_ran(told, 1000)
     assert told["accesses"] >= 10**6
     assert told["sighted"] == 0 and told["guest_changed"] == 0, told
+
+
+def test_seen_without_acknowledgement():
+    """control: in a build whose revoke does not wait for the other CPUs, the same race sees secrets or changes them"""
+    with Machine(smp=2, mem=1024, variant="noack", name="noack") as m:
+        m.wait_ready()
+        told = race(m, 300)
+    print(told)
+    check_ran(told, 300)
+    assert told["sighted"] > 0 and told["guest_changed"] > 0, told

@@ -3,6 +3,7 @@
  * Attacks by instructions, ports, model-specific registers and devices.
  *
  *	insn NUMBER N		runs privileged instruction NUMBER (see the table) N times
+ *	vmmcall NUMBER		a hypercall without arguments; value = status
  *	rdmsr MSR, wrmsr MSR VALUE N
  *	in PORT BYTES N, out PORT BYTES VALUE N
  *	pciread REG, pciwrite REG VALUE N	configuration space by ports; REG = bus << 16 | devfn << 8 | offset, 32 bits
@@ -212,6 +213,11 @@ int attack_insn(struct attack *a, const char *op, const u64 *arg, int nr)
 				return -ENOENT;
 			attack_note(a, trap);
 		}
+	} else if (!strcmp(op, "vmmcall") && nr == 1) {
+		u64 rdx = 0;
+
+		asm volatile("vmmcall" : "=a" (a->value), "+d" (rdx) : "a" (arg[0]), "D" (0l), "S" (0l) : "memory");
+		attack_note(a, -1);
 	} else if (!strcmp(op, "wrmsr") && nr == 3) {
 		for (i = 0; i < arg[2]; i++)
 			attack_note(a, try_wrmsr(arg[0], arg[1]));

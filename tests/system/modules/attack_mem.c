@@ -8,7 +8,7 @@
  *	exec PA N		calls PA, N times; the hypervisor is to refuse the fetch
  *	walk PA N		has the CPU take PA for a page-table page, N times
  *	sweep FIRST END		reads once in each frame FIRST..END-1, tells the runs of frames that faulted
- *	find FIRST END VALUE	looks for the 8 bytes VALUE, aligned, in frames FIRST..END-1; value = hits
+ *	find FIRST END VALUE	looks for the 8 bytes VALUE at every 64th byte of frames FIRST..END-1; value = hits, one try a frame
  */
 #include <linux/io.h>
 #include <linux/kdebug.h>
@@ -205,20 +205,19 @@ static void runs_add(struct runs *r, unsigned long pfn)
 	r->end = pfn + 1;
 }
 
-static u64 hits(struct attack *a, const u64 *p, u64 wanted)
+static int try_find(const u64 *p, u64 wanted, u64 *hits)
 {
 	unsigned int i;
-	u64 v, n = 0;
+	u64 v = 0;
+	int trap;
 
-	for (i = 0; i < PAGE_SIZE / 8; i++) {
-		int trap = try_read(p + i, &v);
-
-		attack_note(a, trap);
+	for (i = 0; i < PAGE_SIZE / 8; i += 8) {
+		trap = try_read(p + i, &v);
 		if (trap >= 0)
-			break; /* the whole frame is refused */
-		n += v == wanted;
+			return trap;
+		*hits += v == wanted;
 	}
-	return n;
+	return -1;
 }
 
 static int each_frame(struct attack *a, bool find, const u64 *arg)
@@ -235,14 +234,9 @@ static int each_frame(struct attack *a, bool find, const u64 *arg)
 			return -ENXIO;
 		for (i = 0; i < nr; i++) {
 			u64 v = 0;
-			int trap = -1;
+			int trap = find ? try_find(p + i * PAGE_SIZE, arg[2], &found) : try_read(p + i * PAGE_SIZE, &v);
 
-			if (find) {
-				found += hits(a, p + i * PAGE_SIZE, arg[2]);
-			} else {
-				trap = try_read(p + i * PAGE_SIZE, &v);
-				attack_note(a, trap);
-			}
+			attack_note(a, trap);
 			if (trap >= 0)
 				runs_add(&r, pfn + i);
 		}
