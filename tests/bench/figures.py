@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+"""Figures of a build, counted rather than timed where that can be: prints a table.
+
+  tests/bench/figures.py [lines] [io] [boot]
+
+lines	source lines of the hypervisor
+io	exits and hypercalls for each 4 KiB read or written by a guest, at queue depth 1 and 32; a guest's boot in seconds
+boot	instructions of the host's boot on one CPU, with and without the hypervisor, counted by the emulator
+
+Needs `make all`. Exits and hypercalls are slopes: the difference of two runs of fio of different length, so that fio's own start and
+what it prints count for nothing; the guest's timer ticks and the daemon's wake-ups are in them. Wall-clock rates of an emulated
+machine say nothing and are not shown.
+"""
+
+import argparse
+import glob
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests/system"))
+sys.dont_write_bytecode = True
+
+import attack  # noqa: E402
+from guest import Guest  # noqa: E402
+from machine import Machine  # noqa: E402
+
+SHORT, LONG = 512, 4096  # requests of fio's two runs
+COUNTED = ("exits_host", "exits_guest", "hypercalls_host", "hypercalls_guest", "doorbells", "events_raised", "shootdowns")
+
+
+def lines():
+    total = 0
+    for path in glob.glob(os.path.join(ROOT, "hv/**/*"), recursive=True):
+        if path.endswith((".c", ".h", ".S")):
+            with open(path, encoding="utf-8") as f:
+                total += sum(1 for _ in f)
+    print(f"lines of the hypervisor (C, headers, assembly): {total}")
+
+
+def fio(guest, mode, depth, requests):
+    """What the machine counted during one run of fio."""
+    before = attack.info(guest.m)
+    guest.run(f"fio --name=f --filename=/dev/tsr0 --direct=1 --rw={mode} --bs=4k --size=32M --io_size={requests * 4}k "
+              f"--ioengine=libaio --iodepth={depth} --randrepeat=1 --output=/dev/null", 600)
+    after = attack.info(guest.m)
+    return {name: after[name] - before[name] for name in COUNTED}
+
+
+def io(variant):
+    with Machine(smp=2, mem=2048, media=True, variant=variant, name="figures-io") as m:
+        m.wait_ready()
+        start = time.monotonic()
+        with Guest(m, memory="320M", initrd="/media/guest-fio.img", disk="/tmp/f.img", size="64M") as guest:
+            print(f"a guest's boot, from `tessera guest run` to its first command (62 MB of initramfs): {time.monotonic() - start:.1f} s")
+            guest.ready_disk()
+            guest.run("dd if=/dev/zero of=/dev/tsr0 bs=64k count=512 oflag=direct")
+            print(f"for each 4 KiB request ({LONG - SHORT} of them):")
+            print("  " + "".ljust(22) + "".join(name.rjust(18) for name in COUNTED))
+            for mode in ("randread", "randwrite"):
+                for depth in (1, 32):
+                    short, long = (fio(guest, mode, depth, n) for n in (SHORT, LONG))
+                    print("  " + f"{mode}, depth {depth}".ljust(22) +
+                          "".join(f"{(long[name] - short[name]) / (LONG - SHORT):18.2f}" for name in COUNTED), flush=True)
+
+
+def boot_once(variant, hv, plugin, top):
+    out = os.path.join(top, "count")
+    with Machine(smp=1, mem=1024, hv=hv, variant=variant, name="figures-boot", cmdline="nokaslr", accel="tcg,thread=single",
+                 devices=["-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm", "-seed", "1",
+                          "-plugin", f"file={plugin},out={out}"]) as m:
+        m.wait_ready(limit=900)
+        # Ended at once, since what a waiting host does is not its boot; in order, since the plugin writes at the end.
+        m.qmp.command("quit")
+        m.process.wait(60)
+    with open(out, encoding="ascii") as f:
+        return int(f.read())
+
+
+def boot(variant):
+    with tempfile.TemporaryDirectory(prefix="tsr-") as top:
+        plugin = os.path.join(top, "insns.so")
+        subprocess.check_call(["gcc", "-O2", "-shared", "-fPIC", "-o", plugin, os.path.join(ROOT, "tests/bench/insns.c")])
+        bare = boot_once(variant, None, plugin, top)
+        contained = boot_once(variant, "iommu=off", plugin, top)
+    print(f"instructions from reset to the host's first command, 1 CPU, 1 GiB: {bare / 1e6:.0f} million without the hypervisor, "
+          f"{contained / 1e6:.0f} million with it ({(contained / bare - 1) * 100:+.1f} %)")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="figures of a build", epilog="see the head of this file")
+    parser.add_argument("parts", nargs="*", help="lines, io, boot; all of them if none is named")
+    parser.add_argument("--variant", default="default", help="release leaves the oracle out")
+    args = parser.parse_args()
+    parts = args.parts or ["lines", "io", "boot"]
+    if set(parts) - {"lines", "io", "boot"}:
+        parser.error("parts are lines, io and boot")
+    print(f"figures of the {args.variant} build")
+    if "lines" in parts:
+        lines()
+    if "io" in parts:
+        io(args.variant)
+    if "boot" in parts:
+        boot(args.variant)
+
+
+main()
