@@ -65,10 +65,12 @@ fuzz-build: $(FUZZ:%=$(B)/fuzz/%)
 fuzz: fuzz-build
 	@tests/run --variant $(VARIANT) fuzz --fuzz-time $(FUZZ_TIME) $(if $(T),--only '$(T)')
 
-# --- everything. Negative controls boot other variants, which are built as well: those that a system test names.
-SYSTEM_VARIANTS := $(sort $(shell sed -n 's/.*variant="\([a-z]*\)".*/\1/p' tests/system/test_*.py))
+# --- everything. Negative controls boot other variants, which are built as well: those that a system test names. Most of them
+# differ in nothing but the hypervisor.
+named-in-tests = $(filter-out $(VARIANT),$(sort $(shell sed -n 's/.*[ (]$(1)="\([a-z]*\)".*/\1/p' tests/system/test_*.py)))
 images-test: all
-	@for v in $(filter-out $(VARIANT),$(SYSTEM_VARIANTS)); do $(MAKE) VARIANT=$$v boot || exit 1; done
+	@for v in $(call named-in-tests,hv_variant); do $(MAKE) VARIANT=$$v hv || exit 1; done
+	@for v in $(call named-in-tests,variant); do $(MAKE) VARIANT=$$v boot || exit 1; done
 system: images-test
 	@tests/run --variant $(VARIANT) system $(if $(T),--only '$(T)')
 test: deps images-test unit-build fuzz-build

@@ -89,14 +89,16 @@ class Machine:
 	media		attach build/<variant>/media.ext4, which the host mounts on /media
 	devices		further QEMU arguments
 	variant		which build to boot, build/<variant>
+	hv_variant	another build's hypervisor instead of that one's
 	name		of the log files in build/logs
 	echo		copy the console to standard output as it comes
     """
 
-    def __init__(self, smp=2, mem=2048, hv="iommu=off", cmdline="", disks=(), media=False, devices=(), variant="default",
+    def __init__(self, smp=2, mem=2048, hv="iommu=off", cmdline="", disks=(), media=False, devices=(), variant="default", hv_variant=None,
                  name="machine", echo=False, console="console=ttyS0,115200 loglevel=5", initrd=None, cpu="EPYC,+svm,+npt",
                  accel="tcg,thread=multi"):
         self.build = os.path.join(ROOT, "build", variant)
+        self.kernel = os.path.join(ROOT, "build", hv_variant or variant, "hv/tessera.elf32")
         self.smp, self.mem, self.hv, self.name = smp, mem, hv, name
         self.disks, self.media, self.devices = list(disks), media, list(devices)
         self.cmdline = f"{console} panic=-1 {cmdline}".strip()
@@ -126,7 +128,7 @@ class Machine:
         else:
             # A comma separates modules, so one inside the kernel's command line is doubled.
             line = self.cmdline.replace(",", ",,")
-            args += ["-kernel", os.path.join(self.build, "hv/tessera.elf32"),
+            args += ["-kernel", self.kernel,
                      "-initrd", f"{kernel} {line},{self.initrd}", "-append", self.hv]
         for n, disk in enumerate(self.disks):
             drive = disk if "=" in disk else f"file={disk},format=raw,cache=writeback"

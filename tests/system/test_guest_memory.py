@@ -86,7 +86,7 @@ def hypervisor_code():
 
 def test_readable_without_protection():
     """control: in a build that leaves all memory in the host's table, the same tries read the hypervisor and the guest"""
-    with Machine(smp=2, mem=1024, variant="noprotect", name="noprotect") as m:
+    with Machine(smp=2, mem=1024, hv_variant="noprotect", name="noprotect") as m:
         m.wait_ready()
         attack.load(m)
         for address, value in hypervisor_code().items():

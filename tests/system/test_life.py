@@ -56,7 +56,7 @@ def test_no_such_call(m):
 
 def test_oracle_halts():
     """control: in a build with a hypercall that corrupts one leaf, the oracle notices and stops the machine"""
-    with Machine(smp=2, mem=1024, variant="badleaf", name="badleaf") as m:
+    with Machine(smp=2, mem=1024, hv_variant="badleaf", name="badleaf") as m:
         m.wait_ready()
         attack.load(m)
         m.agent.send(f"echo vmmcall {CORRUPT_A_LEAF} >{attack.CMD}\n".encode())

@@ -44,7 +44,7 @@ def test_nothing_after_revoke(m):
 
 def test_seen_without_acknowledgement():
     """control: in a build whose revoke does not wait for the other CPUs, the same race sees secrets or changes them"""
-    with Machine(smp=2, mem=1024, variant="noack", name="noack") as m:
+    with Machine(smp=2, mem=1024, hv_variant="noack", name="noack") as m:
         m.wait_ready()
         told = race(m, 300)
     print(told)
