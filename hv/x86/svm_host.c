@@ -75,9 +75,19 @@ static void set_data_segments(struct vmcb *v, struct vmcb_seg s)
 	v->ds = v->es = v->ss = v->fs = v->gs = s;
 }
 
+/* Divide error, invalid TSS to #GP, #PF: a #GP on the way to their handlers is a double fault (APM vol. 2, 8.2.9). */
+#define CONTRIBUTORY	(1u << 0 | 0xfu << 10 | 1u << 14)
+
 static void inject_gp(struct vmcb *v)
 {
-	svm_inject(v, EXC_GP, 0);
+	uint64_t ev = v->event_inj;
+
+	if (!(ev & VMCB_EV_VALID) || (ev & VMCB_EV_TYPE) != VMCB_EV_EXCEPTION || (ev & 0xff) > 31)
+		svm_inject(v, EXC_GP, 0);
+	else if ((ev & 0xff) == EXC_DF)
+		machine_reset("the host's processor shut down (triple fault)");
+	else
+		svm_inject(v, (CONTRIBUTORY >> (ev & 0xff)) & 1 ? EXC_DF : EXC_GP, 0);
 }
 
 static void apply(struct vmcb *v, enum verdict verdict, uint32_t len)
