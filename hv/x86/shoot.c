@@ -66,17 +66,12 @@ bool arch_flush_wait(struct domain *d, uint64_t generation)
 {
 	uint64_t end = rdtsc() + FLUSH_WAIT_US * tsc_khz() / 1000;
 
-	(void)d;
-	(void)generation;
-	(void)end;
-#ifndef TSR_TEST_NO_ACK
 	for (uint32_t i = 0; i < cpu_count; i++)
 		while (stale_inside(cpus[i], d, generation)) {
 			if (rdtsc() > end)
 				return false;
 			cpu_relax();
 		}
-#endif
 	return true;
 }
 
