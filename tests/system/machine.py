@@ -157,12 +157,14 @@ class Machine:
         return self
 
     def _connect(self):
-        while not os.path.exists(f"{self.dir}/qmp"):
+        while not self.qmp:
             if self.process.poll() is not None:
                 self.errors.seek(0)
                 raise MachineError(f"QEMU did not start: {self.errors.read().strip()}")
-            time.sleep(0.02)
-        self.qmp = Qmp(f"{self.dir}/qmp")
+            try:
+                self.qmp = Qmp(f"{self.dir}/qmp")
+            except (FileNotFoundError, ConnectionRefusedError):
+                time.sleep(0.02)
         for port in (self.console, self.agent):
             port.sock = socket.socket(socket.AF_UNIX)
             port.sock.connect(f"{self.dir}/{port.name}")

@@ -31,7 +31,7 @@ def check_ran(told, rounds):
     assert told["guest_error"] == 0 and told["guest_rounds"] == rounds, told
     # A token that the host's program is too slow for is overtaken by the next one.
     assert told["rounds"] >= 0.9 * rounds, told
-    assert told["guest_accesses"] >= 1000 * rounds and told["accesses"] >= 2 * told["guest_accesses"], told
+    assert told["guest_accesses"] >= 1000 * rounds, told
     assert told["own"] > 0, told
 
 
@@ -40,7 +40,7 @@ def test_nothing_after_revoke(m):
     told = race(m, 1000)
     print(told)
     check_ran(told, 1000)
-    assert told["rounds"] == 1000 and told["accesses"] >= 10**6
+    assert told["rounds"] == 1000 and told["accesses"] >= max(10**6, 2 * told["guest_accesses"]), told
     assert told["sighted"] == 0 and told["guest_changed"] == 0, told
 
 

@@ -14,9 +14,14 @@
 #define RACE_SECRET     0x6a03ull /* written by the guest after revoke has returned: nobody else may see it */
 #define RACE_WORD(kind, low) ((kind) << 48 | (low))
 
-/* Word 0: the guest's mark. Word 1: how many times the host's thread has read word 0 and found the mark of this round. */
+/*
+ * Word 0: the guest's mark. Word 1: how often the host's thread has found the mark of this round in word 0, below the round itself:
+ * a thread that was held up between its read and its write may put an old round's count into the next round's page.
+ */
 #define RACE_MARK  0
 #define RACE_COUNT 1
+#define RACE_COUNT_BITS 40
+#define RACE_COUNT_WORD(round, n) ((round) << RACE_COUNT_BITS | (n))
 #define RACE_FIRST 2 /* the first of the words that the host's thread reads and writes in turn */
 
 #endif

@@ -72,8 +72,15 @@ static s64 backend_present(void)
 	return err ? err : info->backend;
 }
 
+static u64 accesses_of(const struct race *race, u32 round)
+{
+	u64 word = READ_ONCE(race->page[RACE_COUNT]);
+
+	return word >> RACE_COUNT_BITS == round ? word & ((1ull << RACE_COUNT_BITS) - 1) : 0;
+}
+
 /* Revokes, and leaves not one instruction more than needed between its end and the secrets. Interrupts are off. */
-static s64 revoke_and_fill(struct race *race, struct tsr_token token)
+static s64 revoke_and_fill(struct race *race, u32 round, struct tsr_token token)
 {
 	s64 err;
 	int i;
@@ -85,7 +92,7 @@ static s64 revoke_and_fill(struct race *race, struct tsr_token token)
 	} while (err == -TSR_E_AGAIN);
 	if (err)
 		return err;
-	race->accesses += READ_ONCE(race->page[RACE_COUNT]);
+	race->accesses += accesses_of(race, round);
 	for (i = 0; i < RACE_WORDS; i++)
 		WRITE_ONCE(race->page[i], RACE_WORD(RACE_SECRET, i));
 	return 0;
@@ -126,13 +133,13 @@ static int one_round(struct race *race, u32 round)
 		pr_err("round %u: issue or connect gave %lld\n", round, err);
 		return -EIO;
 	}
-	while (READ_ONCE(race->page[RACE_COUNT]) < accesses) {
+	while (accesses_of(race, round) < accesses) {
 		if (ktime_get_ns() > limit)
 			return -ETIMEDOUT;
 		usleep_range(50, 100);
 	}
 	local_irq_save(flags);
-	err = revoke_and_fill(race, token);
+	err = revoke_and_fill(race, round, token);
 	local_irq_restore(flags);
 	if (err) {
 		pr_err("round %u: revoke gave %lld\n", round, err);

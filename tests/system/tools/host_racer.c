@@ -60,7 +60,7 @@ static void *hammer(void *arg)
 				round = mark;
 				n = 0;
 			}
-			w[RACE_COUNT] = ++n;
+			w[RACE_COUNT] = RACE_COUNT_WORD(round & 0xffff, ++n);
 			accesses += 2;
 		} else {
 			own++;
