@@ -74,8 +74,10 @@ class Demo:
         self.story.say(f"host: Debian {m.run('uname -r').strip()} on {m.run('nproc').strip()} CPUs, inside its container")
         m.run("modprobe tessera_host && modprobe host_attack")
 
-    def start_guest(self, m, name):
+    def start_guest(self, m, name, identity=None):
         info = json.loads(m.run(f"tessera guest run --name {name} {GUEST} --json", limit=300))
+        if identity and info["identity"] != identity:
+            raise Failed(f"the same image was measured to another identity, {info['identity']} and not {identity}")
         self.story.say(f"host: tessera guest run --name {name} --memory 384M --disk files ...")
         self.story.say(f"hypervisor: measured it; its identity, and with it its keys: {info['identity'][:32]}...")
         m.run(f"tessera disk attach {name} files {DISK} --log /run/tesserad.log")
@@ -188,9 +190,7 @@ class Demo:
         with self.machine("run-2") as m:
             self.power_on(m)
             self.story.head("Another guest of the same image starts, and the files come out")
-            info = self.start_guest(m, "reader")
-            if info["identity"] != first["identity"]:
-                raise Failed("the same image was measured to another identity")
+            self.start_guest(m, "reader", first["identity"])
             self.seen["counters"] = self.counters(m)
             m.run("tessera guest destroy reader")
             m.power_off()

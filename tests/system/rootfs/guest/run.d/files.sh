@@ -10,7 +10,10 @@ stop() { say "FAILED: $*"; dmesg | tail -n 15; exit 1; }
 read -r files bytes </payload/tree.facts
 modprobe tessera_blk || stop "the module tessera_blk does not load"
 say "waiting for the disk's backend in the host"
-until grep -q 'blank\|attached' $D/state; do usleep 100000; done
+until grep -q 'blank\|attached' $D/state; do
+	! grep -q 'invalid\|refused' $D/state || stop "the disk does not open with this guest's key: another image made it, or it was altered"
+	usleep 100000
+done
 if [ "$(cat $D/state)" = blank ]; then
 	say "the disk is empty: formatting it with seals under a key that only this image gets"
 	echo yes >$D/format || stop "formatting: $(cat $D/state)"
