@@ -7,6 +7,7 @@
 #define CR4_OSFXSR  (1u << 9)
 #define CR4_OSXSAVE (1u << 18)
 
+/* [HC-1] */
 static void check_cpuid(void)
 {
 	struct cpuid one = cpuid(1, 0), kvm = cpuid(0x40000000, 0), kf = cpuid(0x40000001, 0);

@@ -35,7 +35,7 @@ def test_only_the_hypervisor_is_hidden(m):
 
 
 def test_svm_instructions(m):
-    """the host's kernel has none of SVM's instructions; INVD loses nothing"""
+    """the host's kernel has none of SVM's instructions; INVD loses nothing [GUARD-7]"""
     attack.load(m)
     for name, number in attack.INSTRUCTIONS.items():
         done = order(m, "insn", number, 20)
@@ -44,7 +44,7 @@ def test_svm_instructions(m):
 
 
 def test_ring_3(m):
-    """a program of the host's can make no hypercall and has none of SVM's instructions"""
+    """a program of the host's can make no hypercall and has none of SVM's instructions [GUARD-7] [HC-2]"""
     attack.load(m)
     before = attack.info(m)["hypercalls_host"]
     lines = m.run("host_ring3 50").splitlines()
@@ -67,7 +67,7 @@ MSRS_UNCHANGED = {"MTRR": 0x200, "MTRR default type": 0x2FF, "debug control": 0x
 
 
 def test_msrs(m):
-    """writing model-specific registers that move memory, load code or watch the hypervisor faults, or changes nothing"""
+    """writing model-specific registers that move memory, load code or watch the hypervisor faults, or changes nothing [GUARD-6]"""
     attack.load(m)
     for msr in MSRS_REFUSED.values():
         refused(m, "faults_msr", "wrmsr", msr, 0x12345678, 5)
@@ -86,7 +86,7 @@ def test_msrs(m):
 
 
 def test_ports(m):
-    """ports of the firmware's that write memory or enter System Management Mode are dead, and each use is counted"""
+    """ports of the firmware's that write memory or enter System Management Mode are dead, and each use is counted [GUARD-8]"""
     attack.load(m)
     for port, size in ((0x510, 2), (0x514, 4), (0x518, 4), (0xB2, 1), (0xB3, 1)):
         refused(m, "faults_port", "out", port, size, 0, 10, fault=False)
@@ -100,7 +100,7 @@ HOST_BRIDGE_PCIEXBAR, HOST_BRIDGE_SMRAM = 0x60, 0x9C
 
 
 def test_pci_configuration(m):
-    """the host bridge's registers that lay windows over memory stay as they are, by ports and by mapped configuration space"""
+    """the host bridge's registers that lay windows over memory stay as they are, by ports and by mapped configuration space [GUARD-9]"""
     attack.load(m)
     now = attack.info(m)
     over_hv = now["hv_base_pfn"] << 12 & 0xF0000000 | 1
@@ -116,7 +116,7 @@ def test_pci_configuration(m):
 
 
 def test_interrupts_that_stop_processors(m):
-    """no IOAPIC entry takes INIT or SMI, and the local APIC's id, by which shoot-downs find their CPU, stays"""
+    """no IOAPIC entry takes INIT or SMI, and the local APIC's id, by which shoot-downs find their CPU, stays [GUARD-2] [GUARD-3] [GUARD-5]"""
     attack.load(m)
     entry = 0x10 + 2 * 23
     was = order(m, "ioapic", entry).value

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
-"""What a guest's secrets look like from outside (THREAT-1, THREAT-2): the machine is stopped, its memory dumped, and everything the
+"""What a guest's secrets look like from outside (THREAT-1, THREAT-2, BLK-2): the machine is stopped, its memory dumped, and everything the
 host can reach, by the nested table that the processor was given, is searched for markers, keys and expanded keys. What they
 are is computed here from the root secret alone (THREAT-5)."""
 

@@ -205,7 +205,7 @@ static void revoke_returns_only_after_every_cpu_has_let_go(void **state)
 	assert_int_equal(frame_of(mfn(guest_ram(d) + 8))->state, FRAME_OWNED);
 }
 
-/* [TOK-9] [HC-14] */
+/* [TOK-9] [HC-14] [SHOOT-2] */
 static void a_cpu_that_does_not_answer_keeps_the_revoke_in_progress(void **state)
 {
 	struct tsr_token t = token_issue(d, 8, 1, TSR_DIR_BOTH), u = token_issue(d, 9, 1, TSR_DIR_BOTH);
