@@ -22,7 +22,7 @@
 #define MSR_INT_PENDING		0xc0010055
 #define MSR_DE_CFG		0xc0011029
 
-#define APIC_BASE_VALUE(bsp)	(0xfee00000ull | 1u << 11 | 1u << 10 | (bsp ? 1u << 8 : 0))
+#define APIC_BASE_VALUE(bsp)	(0xfee00000ull | 1u << 11 | 1u << 10 | ((bsp) ? 1u << 8 : 0))
 #define HWCR_TSC_FREQ		(1ull << 24)	/* the TSC counts at P0's frequency: Linux wants to see it */
 #define HWCR_IGNORED		(HWCR_TSC_FREQ | 1u << 3 | 1u << 6 | 1u << 8)
 #define DE_CFG_LFENCE		(1ull << 1)
