@@ -26,7 +26,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests/system"))
 sys.dont_write_bytecode = True
 
 import attack  # noqa: E402
-from guest import Guest  # noqa: E402
+from guest import fio_guest  # noqa: E402
 from machine import Machine  # noqa: E402
 
 SHORT, LONG = 512, 4096  # requests of fio's two runs
@@ -55,7 +55,7 @@ def io(variant):
     with Machine(smp=2, mem=2048, media=True, variant=variant, name="figures-io") as m:
         m.wait_ready()
         start = time.monotonic()
-        with Guest(m, memory="320M", initrd="/media/guest-fio.img", disk="/tmp/f.img", size="64M") as guest:
+        with fio_guest(m, disk="/tmp/f.img", size="64M") as guest:
             print(f"a guest's boot, from `tessera guest run` to its first command (62 MB of initramfs): {time.monotonic() - start:.1f} s")
             guest.ready_disk()
             guest.run("dd if=/dev/zero of=/dev/tsr0 bs=64k count=512 oflag=direct")

@@ -101,11 +101,15 @@ class Guest:
         self.m.run(f"tessera guest destroy {self.name}")
 
 
+def fio_guest(m, **options):
+    """A guest with fio, on a machine with media. Its files are larger than the half of memory that Linux would give them."""
+    return Guest(m, memory="320M", initrd="/media/guest-fio.img", words="rootfstype=ramfs", **options)
+
+
 def shared(m):
     """The guest that checks on one machine share: with fio and a sealed disk of 96 MiB, whose contents are nobody's. Started
     when it is first asked for; goes with its machine."""
     if not getattr(m, "shared_guest", None):
-        m.shared_guest = Guest(m, name="shared", memory="320M", initrd="/media/guest-fio.img", disk="/tmp/shared.img",
-                               size="96M").start()
+        m.shared_guest = fio_guest(m, name="shared", disk="/tmp/shared.img", size="96M").start()
         m.shared_guest.ready_disk()
     return m.shared_guest
