@@ -29,7 +29,13 @@ else
 	say "the disk opens with this guest's key; mounting it"
 	mount -t ext4 -o ro /dev/tsr0 /mnt || stop "mount"
 	say "comparing $files files with the checksums made on the build machine"
-	(cd /mnt && sha256sum -c /payload/tree.sha256 2>&1) >/tmp/result
+	# Eight at a time: most of it is waiting for the disk.
+	split -l $(((files + 7) / 8)) /payload/tree.sha256 /tmp/part.
+	for part in /tmp/part.*; do
+		(cd /mnt && sha256sum -c "$part" 2>&1) >"$part.result" &
+	done
+	wait
+	cat /tmp/part.*.result >/tmp/result
 	good=$(grep -c ': OK$' /tmp/result)
 	found=$(find /mnt/headers /mnt/modules -type f | wc -l)
 	say "verified: $good of $files files have the right checksum, $found files are there"
