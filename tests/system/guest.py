@@ -58,6 +58,12 @@ class Guest:
     def attach(self, *options):
         self.m.run(f"tessera disk attach {self.name} {LABEL} {self.disk} --log /run/tesserad.{self.name}.log " + " ".join(options))
 
+    def kill_daemon(self):
+        """Kills the disk's back-end, and starts another as soon as the host lets it."""
+        self.m.run(f"kill -9 {self.show()['devices'][0]['backend']}")
+        self.m.run(f"timeout 60 sh -c 'until tessera disk attach {self.name} {LABEL} {self.disk} --log /run/tesserad.{self.name}.log "
+                   "2>/run/attach; do usleep 20000; done' || { cat /run/attach; false; }")
+
     def detach(self):
         self.m.run(f"tessera disk detach {self.name} {LABEL}")
 

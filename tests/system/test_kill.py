@@ -30,8 +30,7 @@ def test_kill_under_load(m):
                          f"[ $(($(cat reads) + $(cat writes))) -ge {more} ]; do usleep 20000; done; ls /tmp/fio.rc 2>&1 || true"
                          ).strip() == "/tmp/fio.rc":
                 break
-            m.run(f"kill -9 {guest.show()['devices'][0]['backend']}")
-            guest.attach()
+            guest.kill_daemon()
             text = guest.run("until dmesg | grep -q 'backend went away'; do usleep 20000; done; dmesg -c")
             in_flight.append(int(re.search(r"went away; (\d+) requests", text).group(1)))
             # Those in flight go first once the next session is open.
