@@ -247,13 +247,23 @@ class Machine:
                 self.fail(f"the host did not come up: {why}" if self.agent.closed else
                           f"the host did not come up in {limit} s")
 
+    def _answer(self, pattern, limit):
+        """Wait for the agent, but not for one whose machine has stopped: the console tells."""
+        end = time.monotonic() + limit
+        while True:
+            left = end - time.monotonic()
+            match, why = self.agent.wait(pattern, max(0, min(left, 2)))
+            bad = FATAL.search(self.console.text)
+            if match or self.agent.closed or left <= 2 or bad:
+                return match, bad.group(0).decode(errors="replace").strip() if bad else why
+
     def sh(self, command, limit=COMMAND_LIMIT):
         """Run one line of shell on the host. Returns (status, output)."""
         if "\n" in command:
             raise ValueError("the agent takes one line; put longer scripts into rootfs/host/run.d")
         self.agent.seen = len(self.agent.text)
         self.agent.send(command.encode() + b"\n")
-        match, why = self.agent.wait(r"(.*?)@@rc=(\d+)\r?\n", limit)
+        match, why = self._answer(r"(.*?)@@rc=(\d+)\r?\n", limit)
         if not match:
             self.fail(f"the host's command `{command}` did not end: {why}")
         return int(match.group(2)), match.group(1).decode(errors="replace").replace("\r", "")
@@ -271,7 +281,7 @@ class Machine:
         self.agent.send(command.encode() + b"\n")
         end = time.monotonic() + limit
         while True:
-            match, why = self.agent.wait(r"([^\n]*)\n", max(end - time.monotonic(), 0))
+            match, why = self._answer(r"([^\n]*)\n", end - time.monotonic())
             if not match:
                 self.fail(f"the host's command `{command}` did not end: {why}")
             line = match.group(1).decode(errors="replace").replace("\r", "")
