@@ -39,7 +39,7 @@ class Guest:
         if self.m.alive:
             self.m.sh(f"tessera guest destroy {self.name}")
 
-    def start(self):
+    def start(self, wait=True):
         self.m.run("modprobe tessera_host")
         if self.disk:
             self.m.run(f"[ -e {self.disk} ] || tessera image create {self.disk} --size {self.size}")
@@ -47,9 +47,14 @@ class Guest:
         self.info = json.loads(self.m.run(line, limit=START_LIMIT))
         if self.disk:
             self.attach()
+        if wait:
+            self.wait_ready()
+        return self
+
+    def wait_ready(self):
+        """Waits until the agent, if there is one, takes commands."""
         if self.agent:
             self.m.run(f"gsh open {self.name} {START_LIMIT}", limit=START_LIMIT + 30)
-        return self
 
     @property
     def identity(self):

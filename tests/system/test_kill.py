@@ -8,8 +8,8 @@ from guest import shared
 
 MACHINE = dict(smp=2, mem=2048, media=True)
 KILLS = 10
-FIO = ("fio --name=kill --filename=/dev/tsr0 --direct=1 --rw=randwrite --bs=4k --size=64M --ioengine=libaio --iodepth=32 "
-       "--verify=crc32c --verify_fatal=1 --verify_backlog=2048 --output=/tmp/fio.log")
+FIO = ("fio --name=kill --filename=/dev/tsr0 --direct=1 --rw=randwrite --bs=16k --size=64M --ioengine=libaio --iodepth=32 "
+       "--verify=crc32c --verify_fatal=1 --verify_backlog=512 --output=/tmp/fio.log")
 
 
 def test_kill_under_load(m):
