@@ -236,7 +236,8 @@ static void exit_vmmcall(struct cpu *c, struct vmcb *v)
 static void check_sane(const struct vmcb *v)
 {
 	if (v->cr3 == hv_cr3 || (v->efer & EFER_SVME) == 0)
-		panic("hypervisor state in the host's VMCB: rip %lx cr3 %lx exit %lx", v->rip, v->cr3, v->exit_code);
+		panic("hypervisor state in the host's VMCB: cpu %u rip %lx cr3 %lx exit %lx info %lx %lx event %lx %lx", this_cpu()->index,
+		      v->rip, v->cr3, v->exit_code, v->info1, v->info2, v->exit_int_info, v->event_inj);
 }
 
 static void host_exit(struct cpu *c)
