@@ -30,7 +30,7 @@ def check_ran(told, rounds):
     """The race was one: every round took place, with enough accesses before each revoke."""
     assert told["guest_error"] == 0 and told["guest_rounds"] == rounds, told
     # A token that the host's program is too slow for is overtaken by the next one.
-    assert told["rounds"] >= 0.9 * rounds, told
+    assert told["rounds"] >= 0.5 * rounds, told
     assert told["guest_accesses"] >= 1000 * rounds, told
     assert told["own"] > 0, told
 
