@@ -29,7 +29,7 @@ import attack  # noqa: E402
 from guest import fio_guest  # noqa: E402
 from machine import Machine  # noqa: E402
 
-SHORT, LONG = 512, 4096  # requests of fio's two runs
+SHORT, LONG = 64, 576  # requests of fio's two runs
 COUNTED = ("exits_host", "exits_guest", "hypercalls_host", "hypercalls_guest", "doorbells", "events_raised", "shootdowns")
 
 
