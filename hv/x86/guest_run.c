@@ -188,12 +188,26 @@ static void exit_xsetbv(struct vcpu *v)
 	finish(v, ok ? G_DONE : G_GP, 3);
 }
 
+/* After an exit: was the virtual interrupt taken? One whose delivery was cut short is in event_inj now. */
+static void run_settle(struct vcpu *v)
+{
+	struct arch_vcpu *a = v->arch;
+	uint64_t ev = a->vmcb->event_inj;
+
+	if (a->offered && (a->vmcb->int_ctl & VMCB_INT_VIRQ) &&
+	    ev != (VMCB_EV_VALID | VMCB_EV_INTR | a->offered))
+		guest_apic_unaccept(v, a->offered);
+	a->vmcb->int_ctl &= ~INT_WINDOW;
+	a->offered = 0;
+}
+
 static void handle_exit(struct vcpu *v)
 {
 	struct arch_vcpu *a = v->arch;
 	uint32_t code = (uint32_t)a->vmcb->exit_code;
 
 	requeue(a->vmcb);
+	run_settle(v);
 	core_count(TSR_COUNT_exits_guest);
 	__atomic_fetch_add(&v->dom->exits, 1, __ATOMIC_RELAXED);
 	switch (code) {
@@ -262,19 +276,24 @@ static bool deliverable(const struct vmcb *vmcb, uint8_t vector)
 	return vector && (vmcb->rflags & RFLAGS_IF) && vector >> 4 > (vmcb->int_ctl & 0xf);
 }
 
-/* Delivers vector with the next VMRUN, or opens a window: the CPU exits as soon as it could take it. */
+/*
+ * Has the CPU deliver vector as a virtual interrupt, or, where it cannot take it yet, exit as soon as it could. Not by EVENTINJ: QEMU
+ * 7.2 keeps such a vector as a pending exception and raises it once more when another CPU stops it for a moment.
+ */
 static void run_prepare(struct vcpu *v, uint8_t vector)
 {
-	struct vmcb *vmcb = v->arch->vmcb;
+	struct arch_vcpu *a = v->arch;
+	struct vmcb *vmcb = a->vmcb;
 
 	vmcb->int_ctl &= ~INT_WINDOW;
+	vmcb->intercept1 |= VMCB_I1_VINTR;
 	if (!vector)
 		return;
+	vmcb->int_ctl |= VMCB_INT_VIRQ | INT_PRIO(vector) | VMCB_INT_VECTOR(vector);
 	if (deliverable(vmcb, vector) && !(vmcb->int_state & SHADOW) && !(vmcb->event_inj & VMCB_EV_VALID)) {
+		vmcb->intercept1 &= ~VMCB_I1_VINTR;
 		guest_apic_accept(v, vector);
-		vmcb->event_inj = VMCB_EV_VALID | VMCB_EV_INTR | vector;
-	} else {
-		vmcb->int_ctl |= VMCB_INT_VIRQ | INT_PRIO(vector) | VMCB_INT_VECTOR(vector);
+		a->offered = vector;
 	}
 }
 

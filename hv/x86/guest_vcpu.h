@@ -55,6 +55,7 @@ struct arch_vcpu {
 	struct tsr_run_exit *exit; /* of the run going on */
 	struct guest_apic apic;
 	struct guest_uart uart;
+	uint8_t offered;	/* vector given to the CPU as a virtual interrupt, and accepted; 0: none */
 };
 _Static_assert(sizeof(struct arch_vcpu) <= 4096, "one donated page");
 
