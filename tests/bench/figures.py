@@ -46,7 +46,7 @@ def fio(guest, mode, depth, requests):
     """What the machine counted during one run of fio."""
     before = attack.info(guest.m)
     guest.run(f"fio --name=f --filename=/dev/tsr0 --direct=1 --rw={mode} --bs=4k --size=32M --io_size={requests * 4}k "
-              f"--ioengine=libaio --iodepth={depth} --randrepeat=1 --output=/dev/null", 600)
+              f"--ioengine=libaio --iodepth={depth} --randrepeat=1 >/dev/null", 600)
     after = attack.info(guest.m)
     return {name: after[name] - before[name] for name in COUNTED}
 
