@@ -67,7 +67,7 @@ fuzz: fuzz-build
 
 # --- everything. Negative controls boot other variants, which are built as well: those that a system test names. Most of them
 # differ in nothing but the hypervisor.
-named-in-tests = $(filter-out $(VARIANT),$(sort $(shell sed -n 's/.*[ (]$(1)="\([a-z]*\)".*/\1/p' tests/system/test_*.py)))
+named-in-tests = $(filter-out $(VARIANT),$(sort $(shell sed -n 's/.*[^a-z_]$(1)="\([a-z]*\)".*/\1/p' tests/system/test_*.py)))
 images-test: all
 	@for v in $(call named-in-tests,hv_variant); do $(MAKE) VARIANT=$$v hv || exit 1; done
 	@for v in $(call named-in-tests,variant); do $(MAKE) VARIANT=$$v boot || exit 1; done
