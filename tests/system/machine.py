@@ -96,14 +96,14 @@ class Machine:
 
     def __init__(self, smp=2, mem=2048, hv="iommu=off", cmdline="", disks=(), media=False, devices=(), variant="default", hv_variant=None,
                  name="machine", echo=False, console="console=ttyS0,115200 loglevel=5", initrd=None, cpu="EPYC,+svm,+npt",
-                 accel="tcg,thread=multi"):
+                 accel=None):
         self.build = os.path.join(ROOT, "build", variant)
         self.kernel = os.path.join(ROOT, "build", hv_variant or variant, "hv/tessera.elf32")
         self.smp, self.mem, self.hv, self.name = smp, mem, hv, name
         self.disks, self.media, self.devices = list(disks), media, list(devices)
         self.cmdline = f"{console} panic=-1 {cmdline}".strip()
         self.initrd = initrd or os.path.join(self.build, "host.img")
-        self.cpu, self.accel = cpu, accel
+        self.cpu, self.accel = cpu, accel or os.environ.get("TSR_ACCEL", "tcg,thread=multi")
         self.logs = os.path.join(ROOT, "build/logs")
         self.log = os.path.join(self.logs, name + ".log")
         self.console = Port("console", echo)

@@ -23,7 +23,8 @@ import traceback
 
 from machine import Machine, MachineError
 
-# QEMU 7.2, rarely: an exit of the host finds the hypervisor's registers in the host's VMCB. The hypervisor notices and halts.
+# QEMU 7.2 with a thread for each CPU, rarely: what one CPU does with its x87 state undoes a change of the first CPU's SVM flags.
+# The hypervisor finds its own registers in the host's VMCB and halts.
 EMULATOR = "hypervisor state in the host's VMCB"
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -107,10 +108,15 @@ def run_check(report, group, name, function, variant):
     start = time.monotonic()
     outcome, text = attempt(group, function, variant)
     if outcome == "failed" and EMULATOR in text:
-        print(f"again  system {title}: the emulator lost its host's CPU state; once more, on a fresh machine (see mk/README.md)",
+        print(f"again  system {title}: the emulator lost its host's CPU state; once more, in one thread (see mk/README.md)",
               flush=True)
         group.end()
-        outcome, text = attempt(group, function, variant)
+        os.environ["TSR_ACCEL"] = "tcg,thread=single"
+        try:
+            outcome, text = attempt(group, function, variant)
+        finally:
+            del os.environ["TSR_ACCEL"]
+            group.end()
     report.add(outcome, "system", title, time.monotonic() - start, text)
     return outcome
 

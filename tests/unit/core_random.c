@@ -32,7 +32,7 @@ static void a_hundred_thousand_arbitrary_calls_break_nothing(void **state)
 			print_message("call %u: done %u, refused %u\n", i, s.done[i], s.refused[i]);
 	/* Everything that matters has happened, or this proves nothing. */
 	assert_true(s.done[TSR_CALL_GUEST_LAUNCH] > 20);
-	assert_true(s.done[TSR_CALL_TOKEN_ISSUE] > 100);
+	assert_true(s.done[TSR_CALL_TOKEN_ISSUE] > 50);
 	assert_true(s.done[TSR_CALL_TOKEN_MAP] > 20);
 	assert_true(s.done[TSR_CALL_TOKEN_REVOKE] > 20);
 	assert_true(s.done[TSR_CALL_GUEST_RECLAIM] > 100);
