@@ -25,6 +25,8 @@ from qmp import Qmp
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 # Waiting is ended by what happens; these limits only end what hangs. The machine is emulated and may share its processors.
 BOOT_LIMIT = 240
+# All CPUs in one thread of QEMU's: with one each, QEMU 7.2 sometimes breaks a CPU's SVM state (mk/README.md).
+ONE_THREAD, THREADS = "tcg,thread=single", "tcg,thread=multi"
 COMMAND_LIMIT = 120
 FATAL = re.compile(rb"tessera: (?:stopped|halted):[^\n]*|Kernel panic - not syncing[^\n]*")
 
@@ -103,7 +105,7 @@ class Machine:
         self.disks, self.media, self.devices = list(disks), media, list(devices)
         self.cmdline = f"{console} panic=-1 {cmdline}".strip()
         self.initrd = initrd or os.path.join(self.build, "host.img")
-        self.cpu, self.accel = cpu, accel or os.environ.get("TSR_ACCEL", "tcg,thread=multi")
+        self.cpu, self.accel = cpu, accel or os.environ.get("TSR_ACCEL", ONE_THREAD)
         self.logs = os.path.join(ROOT, "build/logs")
         self.log = os.path.join(self.logs, name + ".log")
         self.console = Port("console", echo)

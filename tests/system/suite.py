@@ -23,9 +23,6 @@ import traceback
 
 from machine import Machine, MachineError
 
-# QEMU 7.2 with a thread for each CPU, rarely: what one CPU does with its x87 state undoes a change of the first CPU's SVM flags.
-# The hypervisor finds its own registers in the host's VMCB and halts.
-EMULATOR = "hypervisor state in the host's VMCB"
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -107,16 +104,6 @@ def run_check(report, group, name, function, variant):
     title = f"{name}: {' '.join((function.__doc__ or function.__name__).split())}"
     start = time.monotonic()
     outcome, text = attempt(group, function, variant)
-    if outcome == "failed" and EMULATOR in text:
-        print(f"again  system {title}: the emulator lost its host's CPU state; once more, in one thread (see mk/README.md)",
-              flush=True)
-        group.end()
-        os.environ["TSR_ACCEL"] = "tcg,thread=single"
-        try:
-            outcome, text = attempt(group, function, variant)
-        finally:
-            del os.environ["TSR_ACCEL"]
-            group.end()
     report.add(outcome, "system", title, time.monotonic() - start, text)
     return outcome
 

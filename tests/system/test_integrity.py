@@ -19,8 +19,9 @@ def sums(guest, blocks):
     """The checksums of blocks that must all read."""
     text = guest.run(f"for b in {' '.join(map(str, blocks))}; do dd if=/dev/tsr0 of=/tmp/block bs=4k skip=$b count=1 iflag=direct "
                      "2>/dev/null && md5sum </tmp/block || echo bad $b; done")
-    assert "bad" not in text, text
-    return [line.split()[0] for line in text.splitlines()]
+    found = [line.split()[0] for line in text.splitlines()]
+    assert "bad" not in found, text
+    return found
 
 
 def fill(guest, block=FIRST, count=COUNT):
