@@ -28,6 +28,8 @@ BOOT_LIMIT = 240
 # All CPUs in one thread of QEMU's: with one each, QEMU 7.2 sometimes breaks a CPU's SVM state (mk/README.md).
 ONE_THREAD, THREADS = "tcg,thread=single", "tcg,thread=multi"
 COMMAND_LIMIT = 120
+# Before the devices, which are put behind the unit as they are made.
+IOMMUS = {None: [], "amd": ["-device", "amd-iommu,intremap=off"], "intel": ["-device", "intel-iommu,intremap=off,aw-bits=48"]}
 FATAL = re.compile(rb"tessera: (?:stopped|halted):[^\n]*|Kernel panic - not syncing[^\n]*")
 
 
@@ -90,6 +92,7 @@ class Machine:
 	disks		files or QEMU drive strings, attached as virtio disks vda, vdb, ...
 	media		attach build/<variant>/media.ext4, which the host mounts on /media
 	devices		further QEMU arguments
+	iommu		"amd" or "intel": the machine has that unit, and its virtio devices are translated; None: it has none
 	variant		which build to boot, build/<variant>
 	hv_variant	another build's hypervisor instead of that one's
 	name		of the log files in build/logs
@@ -98,7 +101,7 @@ class Machine:
 
     def __init__(self, smp=2, mem=2048, hv="iommu=off", cmdline="", disks=(), media=False, devices=(), variant="default", hv_variant=None,
                  name="machine", echo=False, console="console=ttyS0,115200 loglevel=5", initrd=None, cpu="EPYC,+svm,+npt",
-                 accel=None):
+                 accel=None, iommu=None):
         self.build = os.path.join(ROOT, "build", variant)
         self.kernel = os.path.join(ROOT, "build", hv_variant or variant, "hv/tessera.elf32")
         self.smp, self.mem, self.hv, self.name = smp, mem, hv, name
@@ -106,6 +109,7 @@ class Machine:
         self.cmdline = f"{console} panic=-1 {cmdline}".strip()
         self.initrd = initrd or os.path.join(self.build, "host.img")
         self.cpu, self.accel = cpu, accel or os.environ.get("TSR_ACCEL", ONE_THREAD)
+        self.iommu = iommu
         self.logs = os.path.join(ROOT, "build/logs")
         self.log = os.path.join(self.logs, name + ".log")
         self.console = Port("console", echo)
@@ -122,7 +126,7 @@ class Machine:
                 "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-rtc", "base=utc",
                 "-chardev", f"socket,id=console,path={self.dir}/console,server=on,wait=off,logfile={self.log}",
                 "-chardev", f"socket,id=agent,path={self.dir}/agent,server=on,wait=off,logfile={self.log}.agent",
-                "-serial", "chardev:console", "-device", "virtio-serial-pci",
+                "-serial", "chardev:console"] + IOMMUS[self.iommu] + ["-device", "virtio-serial-pci" + self.virtio,
                 "-device", "virtserialport,chardev=agent,name=tsr-agent",
                 "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off", "-S"]
         if self.hv is None:
@@ -134,11 +138,16 @@ class Machine:
                      "-initrd", f"{kernel} {line},{self.initrd}", "-append", self.hv]
         for n, disk in enumerate(self.disks):
             drive = disk if "=" in disk else f"file={disk},format=raw,cache=writeback"
-            args += ["-drive", f"if=none,id=disk{n},{drive}", "-device", f"virtio-blk-pci,drive=disk{n}"]
+            args += ["-drive", f"if=none,id=disk{n},{drive}", "-device", f"virtio-blk-pci,drive=disk{n}{self.virtio}"]
         if self.media:
             args += ["-drive", f"if=none,id=media,file={self.build}/media.ext4,format=raw,readonly=on",
-                     "-device", "virtio-blk-pci,drive=media,serial=tsr-media"]
+                     "-device", f"virtio-blk-pci,drive=media,serial=tsr-media{self.virtio}"]
         return args + self.devices
+
+    @property
+    def virtio(self):
+        """Options of every virtio device: QEMU's bypass the unit unless told not to."""
+        return ",disable-legacy=on,iommu_platform=on" if self.iommu else ""
 
     def start(self):
         os.makedirs(self.logs, exist_ok=True)
@@ -318,6 +327,13 @@ class Machine:
         high = self.mem * 2**20 - self.low_memory
         if high:
             self.qmp.command("pmemsave", val=2**32, size=high, filename=path + ".high")
+
+    def peek(self, address, size):
+        """Bytes of the machine's memory, or of its devices', as nobody inside sees them."""
+        path = os.path.join(self.dir, "peek")
+        self.qmp.command("pmemsave", val=address, size=size, filename=path)
+        with open(path, "rb") as f:
+            return f.read()
 
     @property
     def low_memory(self):

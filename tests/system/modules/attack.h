@@ -35,6 +35,7 @@ __printf(2, 3) void attack_say(struct attack *a, const char *fmt, ...);
 /* All return 0, or a negative errno when the try could not even be made. arg: the command's numbers, nr of them. */
 int attack_memory(struct attack *a, const char *op, const u64 *arg, int nr);
 int attack_insn(struct attack *a, const char *op, const u64 *arg, int nr);
+int attack_dma(struct attack *a, const char *op, const u64 *arg, int nr);
 int attack_mem_init(void);
 void attack_mem_exit(void);
 

@@ -40,6 +40,8 @@ static int run(char *line)
 	}
 	err = attack_memory(&last, op, arg, nr);
 	if (err == -ENOENT)
+		err = attack_dma(&last, op, arg, nr);
+	if (err == -ENOENT)
 		err = attack_insn(&last, op, arg, nr);
 	return err;
 }

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+"""Devices as attackers: the QEMU devices, the frames they are aimed at, and orders to host_attack's part for them.
+
+No device's word is taken for what it did: what counts is the machine's memory, and the disks' files, both read from outside.
+"""
+
+import os
+import random
+
+from attack import info, order
+from machine import ROOT
+
+PAGE = 4096
+SECTOR = 512
+DISK_SIZE = 1 << 20
+EDU = "edu,dma_mask=0xffffffffffffffff"
+# By the name of the disk in the host; "bypass" is virtio as QEMU makes it unless told otherwise: past the IOMMU.
+DISKS = {"nvme": "nvme0n1", "ahci": "sda", "virtio": "vda", "bypass": "vdb"}
+
+
+class Disk:
+    """A disk's file, filled with noise."""
+
+    def __init__(self, kind, name):
+        self.kind = kind
+        self.path = os.path.join(ROOT, f"build/dma-{name}-{kind}.img")
+        with open(self.path, "wb") as f:
+            f.write(random.Random(kind).randbytes(DISK_SIZE))
+
+    def read(self, sector, size):
+        with open(self.path, "rb") as f:
+            f.seek(sector * SECTOR)
+            return f.read(size)
+
+
+def attackers(name, iommu, bridge=False):
+    """QEMU's arguments for one device of each kind, and their disks; behind a bridge each if asked for."""
+    disks = [Disk(kind, name) for kind in DISKS if kind != "bypass" or iommu]
+    args, ports = [], 0
+
+    def where():
+        nonlocal ports, args
+        if not bridge:
+            return ""
+        ports += 1
+        args += ["-device", f"pcie-root-port,id=port{ports},chassis={ports},slot={ports}"]
+        return f",bus=port{ports}"
+
+    args += ["-device", EDU + where()]
+    for disk in disks:
+        args += ["-drive", f"if=none,id={disk.kind},file={disk.path},format=raw,cache=writeback"]
+        if disk.kind == "nvme":
+            args += ["-device", "nvme,drive=nvme,serial=tsr" + where()]
+        elif disk.kind == "ahci":
+            args += ["-device", "ahci,id=sata" + where(), "-device", "ide-hd,drive=ahci,bus=sata.0"]
+        else:
+            on = ",disable-legacy=on,iommu_platform=on" if iommu and disk.kind == "virtio" else ""
+            args += ["-device", f"virtio-blk-pci,drive={disk.kind}{on}" + where()]
+    return args, disks
+
+
+class Edu:
+    """The edu device as an attacker."""
+
+    kind, size = "edu", 512
+
+    def read(self, m, address):
+        """What the device gets when it reads there; its own filling where nothing came."""
+        return bytes.fromhex(order(m, "eduread", 0, address, self.size).text.strip())
+
+    def write(self, m, address, pattern):
+        """Has the device write there."""
+        order(m, "eduwrite", 0, address, self.size, int.from_bytes(pattern[:8], "little"))
+
+
+class DiskAttacker:
+    """A disk's controller as an attacker."""
+
+    size = PAGE
+
+    def __init__(self, disk):
+        self.disk, self.kind, self.next = disk, disk.kind, 0
+        self.number = None
+
+    def order(self, m, sector, address, write):
+        if not self.number:
+            self.number = [int(x) for x in m.run(f"cat /sys/block/{DISKS[self.kind]}/dev").split(":")]
+        order(m, "disk", *self.number, sector, address, self.size, write)
+
+    def read(self, m, address):
+        """What comes to the disk when the controller fetches from there."""
+        sector, self.next = self.next, self.next + PAGE // SECTOR
+        self.order(m, sector, address, 1)
+        return self.disk.read(sector, self.size)
+
+    def write(self, m, address, pattern):
+        """Has the controller store the pattern there, which is laid on its disk first."""
+        sector, self.next = self.next, self.next + PAGE // SECTOR
+        with open(self.disk.path, "r+b") as f:
+            f.seek(sector * SECTOR)
+            f.write(pattern * (self.size // len(pattern)))
+        self.order(m, sector, address, 0)
+
+
+def hypervisor_targets(m):
+    """A frame of the hypervisor's that holds something, the same whenever it is looked at, and one that holds nothing."""
+    now = info(m)
+    base, size = now["hv_base_pfn"] * PAGE, now["hv_pages"] * PAGE
+    return pick(base, m.peek(base, size), m.peek(base, size))
+
+
+def guest_targets(m, runs):
+    """The same of a guest, whose frames are in these runs."""
+    for first, end in runs:
+        data = m.peek(first * PAGE, (end - first) * PAGE)
+        if data.strip(b"\0") and end - first > 64:
+            return pick(first * PAGE, data, data)
+    raise AssertionError(f"none of the runs {runs} holds anything")
+
+
+def pick(base, data, again):
+    full = [n for n in range(0, len(data), PAGE) if len(set(data[n:n + 64])) > 8 and data[n:n + PAGE] == again[n:n + PAGE]]
+    best = start = length = 0
+    for n in range(0, len(data), PAGE):
+        if data[n:n + PAGE].strip(b"\0"):
+            start = n + PAGE
+        elif n - start >= length:
+            length, best = n - start, (start + n) // 2
+    assert full and length >= 8 * PAGE, (hex(base), len(full), length)
+    return base + full[0], base + best // PAGE * PAGE

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+"""Devices of the host's, aimed at memory that is not the host's (THREAT-1): read and write, with the IOMMU and, as controls, without."""
+
+import attack
+import dma
+from machine import Machine
+from suite import Skip
+
+TINY = "tessera guest run --name target --memory 4M --raw /guests/spin.bin"
+FEATURE_IOMMU = 1 << 2
+
+
+class Range:
+    """A machine with one attacker of each kind, and the frames they aim at."""
+
+    def __init__(self, name, hv, iommu, bridge=False):
+        devices, disks = dma.attackers(name, iommu, bridge)
+        self.machine = Machine(smp=2, mem=1024, hv=hv, iommu=iommu, devices=devices, name=name)
+        self.attackers = [dma.Edu()] + [dma.DiskAttacker(disk) for disk in disks]
+
+    def __enter__(self):
+        m = self.machine.start().wait_ready()
+        attack.load(m)
+        return self
+
+    def __exit__(self, *_):
+        self.machine.stop()
+
+    def targets(self):
+        """{name: (address of a frame with contents, address of an empty one)}"""
+        m = self.machine
+        m.run(TINY)
+        now = attack.info(m)
+        runs = [run for run in attack.hidden(m) if run[0] != now["hv_base_pfn"]]
+        return {"hypervisor": dma.hypervisor_targets(m), "guest": dma.guest_targets(m, runs)}
+
+
+def passes(m, attacker, full, empty):
+    """Which of a read and a write of hidden memory came through, by what is in memory and on the disk."""
+    secret = m.peek(full, attacker.size)
+    got = attacker.read(m, full)
+    assert m.peek(full, attacker.size) == secret, "the frame changed by itself"
+    pattern = (b"hit by " + attacker.kind.encode()).ljust(16, b"!")[:8] * 2
+    attacker.write(m, empty, pattern)
+    hit = m.peek(empty, dma.PAGE)
+    if hit.strip(b"\0"):
+        attacker.write(m, empty, bytes(16))
+    assert not m.peek(empty, dma.PAGE).strip(b"\0"), "what the attack wrote could not be taken back"
+    assert hit in (bytes(dma.PAGE), (pattern * 256)[:attacker.size].ljust(dma.PAGE, b"\0")), "something else was written"
+    return got == secret, bool(hit.strip(b"\0")), any(word in got for word in words(secret))
+
+
+def words(secret):
+    """Pieces of a frame by which a part of it would be known again."""
+    return [secret[at:at + 16] for at in range(0, len(secret), 16) if len(set(secret[at:at + 16])) > 2]
+
+
+def own_memory(m, attacker):
+    """The same on a page of the host's: the attacker can do what it is asked to."""
+    page = int(m.run("grep -m1 'System RAM' /proc/iomem | cut -d- -f1"), 16) + 0x10000
+    was = m.peek(page, attacker.size)
+    return attacker.read(m, page) == was
+
+
+def test_devices_reach_everything_without_iommu():
+    """control: with iommu=off each of edu, NVMe, AHCI and virtio-blk reads and writes the hypervisor and a guest"""
+    with Range("dma-off", "iommu=off", None) as field:
+        m = field.machine
+        kinds = [attacker.kind for attacker in field.attackers]
+        assert kinds == ["edu", "nvme", "ahci", "virtio"], kinds
+        for name, (full, empty) in field.targets().items():
+            for attacker in field.attackers:
+                came = passes(m, attacker, full, empty)
+                assert came == (True, True, True), f"{attacker.kind} at the {name}: {came}"
+
+
+def blocked(name, iommu, bridge):
+    with Range(name, "", iommu, bridge) as field:
+        m = field.machine
+        if not attack.info(m)["features"] & FEATURE_IOMMU:
+            raise Skip("this hypervisor uses no IOMMU")
+        for target, (full, empty) in field.targets().items():
+            for attacker in field.attackers:
+                assert own_memory(m, attacker), f"{attacker.kind} does not even read the host's own memory"
+                came = passes(m, attacker, full, empty)
+                expected = (True, True, True) if attacker.kind == "bypass" else (False, False, False)
+                assert came == expected, f"{attacker.kind} at the {target}: {came}"
+        if iommu == "intel":
+            assert attack.info(m)["dma_faults"] > 0, "the unit recorded nothing"
+
+
+def test_amd():
+    """behind AMD-Vi no device reads or writes the hypervisor or a guest; virtio that goes past the unit, a control, does both"""
+    blocked("dma-amd", "amd", False)
+
+
+def test_intel_behind_bridges():
+    """the same behind VT-d, each device behind a bridge, and the unit's faults are counted"""
+    blocked("dma-intel", "intel", True)
