@@ -41,6 +41,13 @@ bool host_find(int fd, const char *name_or_id, struct tsr_ioc_config *config);
 /* The next live guest with an id of at least *id, which it moves past that. False with errno 0 after the last one. */
 bool host_next(int fd, uint32_t *id, struct tsr_ioc_guest *guest);
 bool host_guest_info(int fd, uint32_t id, struct tsr_ioc_guest *guest);
+/* What serves a guest's device says of itself: report->mode is 0 if nobody does. */
+void host_backend(int fd, uint32_t guest, uint32_t device, struct tsr_ioc_backend *report);
+/* How it moves data, in words, and in one; NULL if it does not say. */
+const char *backend_text(const struct tsr_ioc_backend *report);
+const char *backend_mode(const struct tsr_ioc_backend *report);
+/* Why not all of it directly; "" if there is no such reason. */
+const char *backend_reason(const struct tsr_ioc_backend *report);
 /* A device of the guest's by label or number; -1 after saying that there is none. */
 int host_device(const struct tsr_ioc_config *config, const char *label_or_number);
 

@@ -99,6 +99,47 @@ bool host_find(int fd, const char *name_or_id, struct tsr_ioc_config *config)
 	return false;
 }
 
+void host_backend(int fd, uint32_t guest, uint32_t device, struct tsr_ioc_backend *report)
+{
+	*report = (struct tsr_ioc_backend){ .guest = guest, .device = device };
+	if (host_call(fd, TSR_IOC_BACKEND, report) < 0)
+		*report = (struct tsr_ioc_backend){ .guest = guest, .device = device };
+}
+
+static const struct {
+	const char *mode, *text;
+} modes[] = {
+	[TSR_BACKEND_COPY] = { "copy", "all data is copied by CPU" },
+	[TSR_BACKEND_BOUNCE] = { "bounce", "reads by DMA into the guest's pages, writes from a copy" },
+	[TSR_BACKEND_DIRECT] = { "direct", "zero copy: DMA between the disk and the guest's pages" },
+};
+
+static bool says_mode(const struct tsr_ioc_backend *report)
+{
+	return report->mode && report->mode < sizeof(modes) / sizeof(modes[0]);
+}
+
+const char *backend_mode(const struct tsr_ioc_backend *report)
+{
+	return says_mode(report) ? modes[report->mode].mode : NULL;
+}
+
+const char *backend_text(const struct tsr_ioc_backend *report)
+{
+	return says_mode(report) ? modes[report->mode].text : NULL;
+}
+
+const char *backend_reason(const struct tsr_ioc_backend *report)
+{
+	static const char *const reasons[] = {
+#define TEXT(name, text) text,
+		TSR_BACKEND_REASONS(TEXT)
+#undef TEXT
+	};
+
+	return report->reason < TSR_BACKEND_REASON_NR ? reasons[report->reason] : "";
+}
+
 int host_device(const struct tsr_ioc_config *config, const char *text)
 {
 	uint8_t label[TSR_LABEL_SIZE];

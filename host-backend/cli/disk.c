@@ -18,6 +18,7 @@
 struct attach {
 	const char *daemon; /* NULL: beside this program, else in PATH */
 	const char *log;
+	const char *bounce; /* NULL: tesserad's default */
 	bool read_only;
 };
 
@@ -35,6 +36,10 @@ static _Noreturn void run_daemon(const struct attach *a, uint32_t guest, int dev
 	if (a->log) {
 		args[n++] = "--log";
 		args[n++] = a->log;
+	}
+	if (a->bounce) {
+		args[n++] = "--bounce";
+		args[n++] = a->bounce;
 	}
 	if (a->daemon) {
 		execv(a->daemon, (char **)args);
@@ -66,6 +71,7 @@ static bool wait_for_daemon(pid_t child)
 
 static int attach_disk(const struct attach *a, const char *guest, const char *disk, const char *image)
 {
+	struct tsr_ioc_backend report;
 	struct tsr_ioc_config config;
 	int device, fd = host_open();
 	pid_t child;
@@ -89,6 +95,9 @@ static int attach_disk(const struct attach *a, const char *guest, const char *di
 	printf("disk ");
 	print_label(stdout, config.config.device[device].label);
 	printf(" of guest %s is served from %s by process %d\n", config.name, image, config.backend[device]);
+	host_backend(fd, config.guest, device, &report);
+	if (backend_text(&report))
+		printf("%s%s%s\n", backend_text(&report), *backend_reason(&report) ? ": " : "", backend_reason(&report));
 	return CLI_OK;
 }
 
@@ -98,6 +107,7 @@ static int run_attach(const struct cli_command *self, int argc, char **argv)
 		{ "read-only", no_argument, NULL, 'r' },
 		{ "log", required_argument, NULL, 'l' },
 		{ "daemon", required_argument, NULL, 'd' },
+		{ "bounce", required_argument, NULL, 'b' },
 		{},
 	};
 	struct attach a = {};
@@ -110,6 +120,8 @@ static int run_attach(const struct cli_command *self, int argc, char **argv)
 			a.log = optarg;
 		else if (c == 'd')
 			a.daemon = optarg;
+		else if (c == 'b')
+			a.bounce = optarg;
 		else
 			return cli_usage(self, "an option is not known or its argument is missing");
 	}
@@ -121,11 +133,12 @@ static int run_attach(const struct cli_command *self, int argc, char **argv)
 const struct cli_command cli_disk_attach = {
 	.name = "disk attach",
 	.summary = "serve a guest's disk from an image, in the background",
-	.help = "Usage: tessera disk attach GUEST DISK IMAGE [--read-only] [--log FILE] [--daemon PATH]\n\n"
+	.help = "Usage: tessera disk attach GUEST DISK IMAGE [--read-only] [--bounce WHEN] [--log FILE] [--daemon PATH]\n\n"
 		"DISK is the label given with --disk when the guest was created, or the disk's number. IMAGE is a file or\n"
 		"block device made by `tessera image create`. Starts tesserad and returns when it serves the disk; it ends\n"
 		"with the guest or with `tessera disk detach`.\n\n"
 		"  --read-only    refuse the guest's writes\n"
+		"  --bounce WHEN  auto or always: copy what is to be written first (see tesserad --help)\n"
 		"  --log FILE     where tesserad writes its messages (default: here)\n"
 		"  --daemon PATH  the tesserad to use (default: the one beside this program, else from PATH)\n\n"
 		"Example:\n  tessera disk attach demo data /var/lib/tessera/data.img --log /var/log/tesserad.log\n",

@@ -10,7 +10,47 @@
 
 static const struct option json_option[] = { { "json", no_argument, NULL, 'j' }, {} };
 
-static void print_guest_json(const struct tsr_ioc_guest *g, const struct tsr_ioc_config *config)
+static const char *const counter_names[] = {
+#define NAME(name, text) #name,
+	TSR_BACKEND_COUNTERS(NAME)
+#undef NAME
+};
+
+static void print_backend_json(int fd, uint32_t guest, uint32_t device)
+{
+	struct tsr_ioc_backend report;
+
+	host_backend(fd, guest, device, &report);
+	if (!backend_mode(&report))
+		return;
+	printf(",\"io\":{\"mode\":\"%s\",\"reason\":", backend_mode(&report));
+	print_json_string(stdout, backend_reason(&report), strlen(backend_reason(&report)));
+	printf(",\"sessions\":%" PRIu64, report.sessions);
+	for (size_t i = 0; i < TSR_BACKEND_COUNTER_NR; i++)
+		printf(",\"%s\":%" PRIu64, counter_names[i], report.counter[i]);
+	printf("}");
+}
+
+static void print_backend(int fd, uint32_t guest, uint32_t device)
+{
+	struct tsr_ioc_backend report;
+	const char *why;
+
+	host_backend(fd, guest, device, &report);
+	if (!backend_text(&report))
+		return;
+	why = backend_reason(&report);
+	printf("              %s%s%s\n", backend_text(&report), *why ? ": " : "", why);
+	printf("              4 KiB pages to the disk: %" PRIu64 " directly, %" PRIu64 " copied; to the guest: %" PRIu64
+	       " directly, %" PRIu64 " copied\n",
+	       report.counter[TSR_BACKEND_COUNT_direct_in], report.counter[TSR_BACKEND_COUNT_copied_in],
+	       report.counter[TSR_BACKEND_COUNT_direct_out], report.counter[TSR_BACKEND_COUNT_copied_out]);
+	printf("              requests: %" PRIu64 " reads, %" PRIu64 " writes, %" PRIu64 " flushes, %" PRIu64 " failed\n",
+	       report.counter[TSR_BACKEND_COUNT_reads], report.counter[TSR_BACKEND_COUNT_writes],
+	       report.counter[TSR_BACKEND_COUNT_flushes], report.counter[TSR_BACKEND_COUNT_failed]);
+}
+
+static void print_guest_json(int fd, const struct tsr_ioc_guest *g, const struct tsr_ioc_config *config)
 {
 	const struct tsr_guest_info *i = &g->info;
 	bool first = true;
@@ -30,7 +70,9 @@ static void print_guest_json(const struct tsr_ioc_guest *g, const struct tsr_ioc
 			continue;
 		printf("%s{\"device\":%u,\"label\":", first ? "" : ",", d);
 		print_json_string(stdout, (const char *)config->config.device[d].label, TSR_LABEL_SIZE);
-		printf(",\"backend\":%d}", config->backend[d]);
+		printf(",\"backend\":%d", config->backend[d]);
+		print_backend_json(fd, g->guest, d);
+		printf("}");
 		first = false;
 	}
 	printf("]}");
@@ -80,7 +122,7 @@ static int run_list(const struct cli_command *self, int argc, char **argv)
 		if (json)
 			fputs(first ? "" : ",", stdout);
 		if (json)
-			print_guest_json(&g, &config);
+			print_guest_json(fd, &g, &config);
 		else
 			print_guest_line(&g, &config);
 		first = false;
@@ -97,7 +139,7 @@ const struct cli_command cli_guest_list = {
 	.run = run_list,
 };
 
-static void print_guest(const struct tsr_ioc_guest *g, const struct tsr_ioc_config *config)
+static void print_guest(int fd, const struct tsr_ioc_guest *g, const struct tsr_ioc_config *config)
 {
 	const struct tsr_guest_info *i = &g->info;
 
@@ -125,6 +167,7 @@ static void print_guest(const struct tsr_ioc_guest *g, const struct tsr_ioc_conf
 			printf(", served by process %d\n", config->backend[d]);
 		else
 			printf(", nobody serves it: tessera disk attach\n");
+		print_backend(fd, g->guest, d);
 	}
 }
 
@@ -148,10 +191,10 @@ static int run_show(const struct cli_command *self, int argc, char **argv)
 	if (!host_guest_info(fd, config.guest, &g))
 		return cli_fail("guest %s cannot be shown: %s", config.name, host_error(errno ? errno : ESRCH));
 	if (json) {
-		print_guest_json(&g, &config);
+		print_guest_json(fd, &g, &config);
 		printf("\n");
 	} else {
-		print_guest(&g, &config);
+		print_guest(fd, &g, &config);
 	}
 	return CLI_OK;
 }

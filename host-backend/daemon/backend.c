@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include "host-backend/daemon/log.h"
 
@@ -71,28 +72,52 @@ static const char *advice(int error)
 	return "see the kernel's log";
 }
 
-int backend_attach(struct backend *backend, uint32_t guest, uint32_t device)
+static bool has_iommu(int control)
+{
+	struct tsr_info info;
+
+	return ioctl(control, TSR_IOC_INFO, &info) == 0 && info.features & TSR_FEATURE_IOMMU;
+}
+
+static int attach(struct backend *backend, int control, uint32_t guest, uint32_t device)
 {
 	struct tsr_ioc_attach attach = { .guest = guest, .device = device };
+
+	*backend = (struct backend){ .ops = &device_ops, .context = backend, .command = -1, .iommu = has_iommu(control) };
+	backend->fd = ioctl(control, TSR_IOC_ATTACH, &attach);
+	if (backend->fd < 0)
+		return -errno;
+	backend->command = backend->fd;
+	backend->page = mmap(NULL, TSR_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, backend->fd, 0);
+	if (backend->page != MAP_FAILED)
+		return 0;
+	close(backend->fd);
+	return -errno;
+}
+
+int backend_attach(struct backend *backend, uint32_t guest, uint32_t device)
+{
 	int control = open(TSR_HOST_DEVICE, O_RDWR | O_CLOEXEC);
+	int error;
 
 	if (control < 0) {
-		int error = errno;
-
+		error = -errno;
 		log_line("opening " TSR_HOST_DEVICE " failed: %s; load the host module with `modprobe tessera_host`, as root",
-			 strerror(error));
-		return -error;
+			 strerror(-error));
+		return error;
 	}
-	*backend = (struct backend){ .ops = &device_ops, .context = backend, .command = -1 };
-	backend->fd = ioctl(control, TSR_IOC_ATTACH, &attach);
-	if (backend->fd < 0) {
-		int error = errno;
-
-		close(control);
-		log_line("attaching to guest %u, device %u failed: %s; %s", guest, device, strerror(error), advice(error));
-		return -error;
-	}
+	error = attach(backend, control, guest, device);
 	close(control);
-	backend->command = backend->fd;
-	return 0;
+	if (error)
+		log_line("attaching to guest %u, device %u failed: %s; %s", guest, device, strerror(-error), advice(-error));
+	return error;
+}
+
+/* A mapping holds the descriptor as well. */
+void backend_detach(struct backend *backend)
+{
+	munmap(backend->page, TSR_PAGE_SIZE);
+	backend->page = NULL;
+	close(backend->fd);
+	backend->fd = -1;
 }

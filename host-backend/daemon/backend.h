@@ -3,6 +3,7 @@
 #ifndef DAEMON_BACKEND_H
 #define DAEMON_BACKEND_H
 
+#include <stdbool.h>
 #include <tessera/host.h>
 
 struct backend_ops {
@@ -19,9 +20,14 @@ struct backend {
 	void *context;
 	int fd;      /* poll and read: struct tsr_backend_event; owned */
 	int command; /* descriptor for io_uring commands, or -1: use ops->raise; not owned */
+	bool iommu;  /* devices follow the swap of windows: DMA may go to the guest's pages */
+	struct tsr_backend_page *page; /* counters that `tessera guest show` shows; mapped */
 };
 
 /* Attaches to a guest's device: 0, or a negative errno after saying on the log what to do. */
 int backend_attach(struct backend *backend, uint32_t guest, uint32_t device);
+
+/* The module unmaps what is mapped and lets go of the windows. page is gone. */
+void backend_detach(struct backend *backend);
 
 #endif

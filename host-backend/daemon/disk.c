@@ -6,15 +6,34 @@
 #include <unistd.h>
 #include "host-backend/daemon/log.h"
 
-void disk_init(struct disk *disk, struct image *image, int fd)
+static void show_medium(struct disk *disk)
+{
+	__atomic_store_n(&disk->page->reason, disk->medium.reason, __ATOMIC_RELAXED);
+	__atomic_store_n(&disk->page->mode, disk->medium.mode, __ATOMIC_RELAXED);
+}
+
+void disk_init(struct disk *disk, struct image *image, int fd, const struct medium *medium, struct tsr_backend_page *page)
 {
 	memset(disk, 0, sizeof(*disk));
 	disk->image = image;
 	disk->fd = fd;
+	disk->medium = *medium;
+	disk->page = page;
+	show_medium(disk);
 	disk->read_only = image->read_only;
 	pthread_mutex_init(&disk->lock, NULL);
 	for (uint32_t i = 0; i < TSR_BLK_MAX_QUEUES; i++)
 		disk->kick[i] = -1;
+}
+
+void disk_copy_all(struct disk *disk, enum tsr_backend_reason reason)
+{
+	if (disk->medium.mode == TSR_BACKEND_COPY)
+		return;
+	disk->medium.mode = TSR_BACKEND_COPY;
+	disk->medium.reason = reason;
+	show_medium(disk);
+	medium_say(&disk->medium);
 }
 
 void disk_set_kick(struct disk *disk, uint32_t queue, int eventfd)
@@ -130,15 +149,19 @@ void disk_sync_end(struct disk *disk, struct store_sync sync, int result)
 
 void disk_report(struct disk *disk)
 {
-	log_line("%" PRIu64 " sessions", atomic_load(&disk->sessions));
-#define DISK_COUNTER_PRINT(name, text)                                                                     \
-	do {                                                                                               \
-		uint64_t sum = 0;                                                                          \
-                                                                                                           \
-		for (uint32_t i = 0; i < TSR_BLK_MAX_QUEUES; i++)                                          \
-			sum += atomic_load_explicit(&disk->counters[i].name, memory_order_relaxed);        \
-		log_line("%" PRIu64 " " text, sum);                                                        \
-	} while (0);
-	DISK_COUNTERS(DISK_COUNTER_PRINT)
-#undef DISK_COUNTER_PRINT
+	static const char *const texts[] = {
+#define TEXT(name, text) text,
+		TSR_BACKEND_COUNTERS(TEXT)
+#undef TEXT
+	};
+
+	medium_say(&disk->medium);
+	log_line("%" PRIu64 " sessions", __atomic_load_n(&disk->page->sessions, __ATOMIC_RELAXED));
+	for (uint32_t i = 0; i < TSR_BACKEND_COUNTER_NR; i++) {
+		uint64_t sum = 0;
+
+		for (uint32_t queue = 0; queue < TSR_BLK_MAX_QUEUES; queue++)
+			sum += __atomic_load_n(&disk->page->counter[queue][i], __ATOMIC_RELAXED);
+		log_line("%" PRIu64 " %s", sum, texts[i]);
+	}
 }

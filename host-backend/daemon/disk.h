@@ -6,53 +6,35 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <tessera/block.h>
+#include "host-backend/daemon/medium.h"
 #include "host-backend/image/image.h"
 
 #define DISK_CHECKPOINT_EVERY 65536u /* sequences: bounds what the next start has to verify */
 
-/* X(name, text): counters, each queue's own, summed for SIGUSR1. */
-#define DISK_COUNTERS(X)                                  \
-	X(reads, "read requests")                         \
-	X(writes, "write requests")                       \
-	X(zeroes, "write-zeroes requests")                \
-	X(flushes, "flush requests")                      \
-	X(headers, "header requests")                     \
-	X(failed, "requests completed with an error")     \
-	X(blocks_read, "blocks read")                     \
-	X(blocks_written, "blocks written")               \
-	X(bytes_in, "bytes copied from the guest")        \
-	X(bytes_out, "bytes copied to the guest")         \
-	X(syncs, "syncs of the image")                    \
-	X(starved, "writes that waited for a free slot")  \
-	X(doorbells, "doorbells taken")                   \
-	X(raised, "events raised")                        \
-	X(quiet, "completions for which no event was due")
-
-#define DISK_COUNTER_FIELD(name, text) _Atomic uint64_t name;
-struct disk_counters {
-	DISK_COUNTERS(DISK_COUNTER_FIELD)
-};
-#undef DISK_COUNTER_FIELD
-
 /* One writer a counter: no locked instruction needed. */
-#define DISK_COUNT(counters, name, by)                                                               \
-	atomic_store_explicit(&(counters)->name,                                                     \
-			      atomic_load_explicit(&(counters)->name, memory_order_relaxed) + (by), \
-			      memory_order_relaxed)
+static inline void disk_count(uint64_t *counter, uint64_t by)
+{
+	__atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + by, __ATOMIC_RELAXED);
+}
+#define DISK_COUNT(counters, name, by) disk_count(&(counters)[TSR_BACKEND_COUNT_##name], by)
 
 struct disk {
 	struct image *image; /* owned by the caller */
-	int fd;              /* of the medium */
+	int fd;              /* of the medium: all but slots' data, and syncs of everything */
+	struct medium medium; /* how data moves */
 	bool read_only;
 	atomic_bool failed;  /* a sync failed: the kernel may have dropped writes, nothing can be promised any more */
 	pthread_mutex_t lock;
 	uint32_t starving;   /* under lock: queues with writes that wait for slots */
 	int kick[TSR_BLK_MAX_QUEUES]; /* under lock: eventfds to tell them, -1 while there is no queue */
-	_Atomic uint64_t sessions;
-	struct disk_counters counters[TSR_BLK_MAX_QUEUES]; /* over all sessions */
+	struct tsr_backend_page *page; /* counters; not owned, and read by others */
 };
+_Static_assert(TSR_BLK_MAX_QUEUES <= TSR_BACKEND_QUEUES, "a queue has no counters");
 
-void disk_init(struct disk *disk, struct image *image, int fd);
+void disk_init(struct disk *disk, struct image *image, int fd, const struct medium *medium, struct tsr_backend_page *page);
+
+/* Queues that are started from now on copy all data. By the one who starts them only. */
+void disk_copy_all(struct disk *disk, enum tsr_backend_reason reason);
 
 /* Tells a queue's eventfd where to be kicked, or -1. */
 void disk_set_kick(struct disk *disk, uint32_t queue, int eventfd);

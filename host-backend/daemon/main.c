@@ -77,21 +77,19 @@ static int catch_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-static int run(struct image *image, int fd, struct backend *backend, int signals)
+static int run(struct disk *disk, struct backend *backend, int signals)
 {
-	static struct disk disk;
 	static struct session session;
 	enum serve_end end;
 
-	disk_init(&disk, image, fd);
-	if (session_init(&session, &disk, backend))
+	if (session_init(&session, disk, backend))
 		return 1;
 	end = serve(&session, signals);
+	disk_report(disk);
 	/* The module lets go of the windows before their memory goes. */
-	close(backend->fd);
+	backend_detach(backend);
 	session_fini(&session);
-	disk_report(&disk);
-	return end == SERVE_FAILED || atomic_load(&disk.failed);
+	return end == SERVE_FAILED || atomic_load(&disk->failed);
 }
 
 static int load(const struct options *options, struct image_file *file, struct image *image)
@@ -113,7 +111,9 @@ int main(int argc, char **argv)
 {
 	static struct image_file file;
 	static struct image image;
+	static struct disk disk;
 	static char prefix[64];
+	struct medium medium;
 	struct options options;
 	struct backend backend;
 	int status = options_parse(&options, argc, argv), ready = -1, signals, error;
@@ -135,10 +135,12 @@ int main(int argc, char **argv)
 		return 1;
 	if (backend_attach(&backend, options.guest, options.device))
 		return 1;
-	log_line("WARNING: no IOMMU in this release: data is copied by CPU between guest and disk buffers");
+	medium_choose(&medium, &file, options.read_only, image.store.super.slots, backend.iommu, options.bounce_always);
+	medium_say(&medium);
+	disk_init(&disk, &image, file.fd, &medium, backend.page);
 	if (ready >= 0 && write(ready, "", 1) != 1)
 		log_line("the parent has gone");
-	status = run(&image, file.fd, &backend, signals);
+	status = run(&disk, &backend, signals);
 	error = image_close(&image);
 	if (error)
 		log_line("%s: closing it failed: %s; what the guest flushed before is safe", options.image, strerror(-error));

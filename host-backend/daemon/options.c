@@ -18,21 +18,22 @@ static const char help[] =
 	"  --read-only    refuse writes\n"
 	"  --foreground   stay in the foreground\n"
 	"  --log FILE     append messages to FILE instead of writing them to stderr\n"
-	"  --direct       refused in this release: see below\n"
+	"  --bounce WHEN  auto (the default) or always: see below\n"
 	"  --help         this text\n"
 	"\n"
 	"Signals: SIGTERM and SIGINT finish the requests in flight and end it; SIGUSR1 writes its counters\n"
 	"to the log. It ends by itself, with status 0, when the guest ends.\n"
 	"\n"
-	"Data moves between the guest's pages and private buffers by CPU, and I/O is buffered. --direct\n"
-	"would let the disk's DMA reach the guest's pages, which is only right with an IOMMU that the\n"
-	"hypervisor owns: without one, DMA goes to the pages underneath the guest's.\n";
+	"Where the hypervisor uses an IOMMU, data moves by DMA between the disk and the guest's pages, and\n"
+	"this host copies none of it. Disks (or file systems) that checksum what they send would notice a\n"
+	"page that the guest changes meanwhile, as broken parity or a broken checksum of more than its own\n"
+	"data: for those, data to be written is copied first. They are known by the attribute stable_writes\n"
+	"of a disk's queue in sysfs, or of one below it (md, dm), and btrfs by its type. --bounce always\n"
+	"copies for any disk. There is no \"never\": a guest could damage what others store there.\n"
+	"Without an IOMMU, on loop devices, and on file systems other than ext4 and XFS everything is\n"
+	"copied. `tessera guest show` tells which it is, and counts pages.\n";
 
-static const char no_direct[] =
-	"tesserad: --direct needs an IOMMU that the hypervisor owns, and this release has none: the disk's DMA would miss\n"
-	"the guest's pages and store something else. Leave it out; data is then copied by CPU.\n";
-
-enum { GUEST = 256, DEVICE, IMAGE, READ_ONLY, FOREGROUND, LOG, DIRECT, HELP };
+enum { GUEST = 256, DEVICE, IMAGE, READ_ONLY, FOREGROUND, LOG, BOUNCE, HELP };
 
 static const struct option names[] = {
 	{ "guest", required_argument, NULL, GUEST },
@@ -41,7 +42,7 @@ static const struct option names[] = {
 	{ "read-only", no_argument, NULL, READ_ONLY },
 	{ "foreground", no_argument, NULL, FOREGROUND },
 	{ "log", required_argument, NULL, LOG },
-	{ "direct", no_argument, NULL, DIRECT },
+	{ "bounce", required_argument, NULL, BOUNCE },
 	{ "help", no_argument, NULL, HELP },
 	{ 0 },
 };
@@ -65,6 +66,16 @@ static int usage(const char *what)
 {
 	fprintf(stderr, "tesserad: %s; see tesserad --help\n", what);
 	return 2;
+}
+
+static bool bounce(struct options *options, const char *when)
+{
+	options->bounce_always = !strcmp(when, "always");
+	if (options->bounce_always || !strcmp(when, "auto"))
+		return true;
+	fprintf(stderr, "tesserad: --bounce %s: give auto or always; \"never\" is not offered, since a guest could then damage what others "
+			"store on a disk that checksums\n", when);
+	return false;
 }
 
 int options_parse(struct options *options, int argc, char **argv)
@@ -97,9 +108,10 @@ int options_parse(struct options *options, int argc, char **argv)
 		case LOG:
 			options->log = optarg;
 			break;
-		case DIRECT:
-			fputs(no_direct, stderr);
-			return 2;
+		case BOUNCE:
+			if (!bounce(options, optarg))
+				return 2;
+			break;
 		case HELP:
 			fputs(help, stdout);
 			return 0;

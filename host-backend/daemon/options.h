@@ -10,6 +10,7 @@ struct options {
 	const char *image;
 	const char *log; /* or NULL */
 	bool read_only, foreground;
+	bool bounce_always; /* writes from a private copy, whatever the medium is */
 };
 
 /* Fills options from the command line. -1: go on; else the program's exit status, everything having been said. */

@@ -231,6 +231,22 @@ static int setup_uring(struct queue *queue)
 	return error;
 }
 
+/* The data run, registered once for all requests of the session. The kernel pins the daemon's own pages; what DMA finds there is the guest's. */
+static void setup_pages(struct queue *queue)
+{
+	struct iovec pages = { .iov_base = queue->data, .iov_len = (size_t)queue->limits.data_pages * TSR_PAGE_SIZE };
+	int error;
+
+	if (queue->disk->medium.mode != TSR_BACKEND_COPY) {
+		error = io_uring_register_buffers(&queue->uring, &pages, 1);
+		if (error) {
+			log_line("registering the guest's pages failed: %s", strerror(-error));
+			disk_copy_all(queue->disk, TSR_BACKEND_WHY_REGISTER);
+		}
+	}
+	queue->mode = queue->disk->medium.mode;
+}
+
 static int setup_works(struct queue *queue)
 {
 	size_t size = TSR_BLK_MAX_BLOCKS * TSR_BLOCK_SIZE;
@@ -249,7 +265,7 @@ static int setup_works(struct queue *queue)
 	queue->reclaim.queue = queue;
 	queue->waiting_end = &queue->waiting;
 	queue->commands = queue->backend->command >= 0;
-	queue->counters = &queue->disk->counters[queue->number];
+	queue->counters = queue->disk->page->counter[queue->number];
 	return 0;
 }
 
@@ -317,6 +333,8 @@ static void *queue_main(void *argument)
 	struct queue *queue = argument;
 
 	queue->start_error = setup_uring(queue);
+	if (!queue->start_error)
+		setup_pages(queue);
 	sem_post(&queue->started);
 	if (queue->start_error)
 		return NULL;

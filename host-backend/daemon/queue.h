@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * One queue of a session: a thread with an io_uring of its own. It takes requests from the ring, moves data between the guest's pages and
- * private buffers by CPU, and does the image's I/O on the private buffers.
+ * One queue of a session: a thread with an io_uring of its own. It takes requests from the ring and does the image's I/O, for data on the
+ * guest's pages themselves where DMA reaches them (medium.h), else on private buffers to and from which it copies.
  */
 #ifndef DAEMON_QUEUE_H
 #define DAEMON_QUEUE_H
@@ -18,12 +18,19 @@
 struct queue;
 struct work;
 
+enum op_kind {
+	OP_META,  /* on a private buffer, by way of the page cache */
+	OP_DATA,  /* of slots, on a private buffer */
+	OP_FIXED, /* of slots, on the guest's pages as the ring has registered them */
+};
+
 /* One piece of I/O. */
 struct op {
 	struct work *work;
 	uint8_t *data;
 	uint64_t offset;
 	uint32_t left;
+	enum op_kind kind;
 	bool write;
 };
 
@@ -34,13 +41,14 @@ struct work {
 	struct tsr_blk_request request;
 	uint8_t *buffer; /* TSR_BLK_MAX_BLOCKS blocks */
 	struct tsr_seal seal[TSR_BLK_MAX_BLOCKS];
+	uint32_t crc[TSR_BLK_MAX_BLOCKS]; /* writes: of the data */
 	uint32_t slot[TSR_BLK_MAX_BLOCKS]; /* reads: pinned */
 	struct store_write write;
 	struct store_sync sync;
 	struct op op[QUEUE_MAX_OPS];
 	uint32_t ops, pending;
 	int error;   /* first failure of the current step, negative errno */
-	int failure; /* why a write is being undone */
+	int failure; /* why a write is being undone; -ESTALE: its pages were revoked, so nobody waits for an answer */
 };
 
 enum queue_state {
@@ -67,7 +75,8 @@ struct queue {
 	int start_error;
 	/* the thread's own */
 	struct io_uring uring;
-	struct disk_counters *counters;
+	uint64_t *counters;                   /* enum tsr_backend_counter */
+	enum tsr_backend_mode mode;
 	uint32_t taken, completed, announced; /* sq_head, cq_tail, and cq_tail when the event was last considered */
 	uint32_t works, busy;                 /* works there are, works in use */
 	struct work *work, *idle;

@@ -140,7 +140,7 @@ void session_connect(struct session *session, const struct tsr_backend_event *ev
 	session_end(session);
 	session->open = true;
 	session->number = event->session;
-	atomic_fetch_add(&session->disk->sessions, 1);
+	disk_count(&session->disk->page->sessions, 1);
 	error = map_run(session, &event->token, 1, &session->control);
 	if (error) {
 		log_guest("session %u: mapping the control page failed: %s; waiting for the guest to connect again", event->session,

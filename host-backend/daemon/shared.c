@@ -34,13 +34,11 @@ bool shared_live(const void *address)
 	return memcmp(seen, mark, sizeof(seen)) != 0;
 }
 
-bool shared_copy_in(void *to, const void *from, size_t size)
+bool shared_live_range(const void *from, size_t size)
 {
 	const uint8_t *start = from;
 
-	compiler_barrier();
-	memcpy(to, from, size);
-	/* Processors that Tessera runs on do loads in order: what shared_live reads is read after the copy. */
+	/* Processors that Tessera runs on do loads in order: what shared_live reads is read after all that was read before. */
 	for (size_t at = 0; at < size;) {
 		size_t end = at + PAGE - ((uintptr_t)(start + at) & (PAGE - 1));
 
@@ -51,6 +49,13 @@ bool shared_copy_in(void *to, const void *from, size_t size)
 		at = end;
 	}
 	return true;
+}
+
+bool shared_copy_in(void *to, const void *from, size_t size)
+{
+	compiler_barrier();
+	memcpy(to, from, size);
+	return shared_live_range(from, size);
 }
 
 void shared_copy_out(void *to, const void *from, size_t size)

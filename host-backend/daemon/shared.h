@@ -6,6 +6,10 @@
  * does not fault, it reads something else. So that such a mixture is never taken for the guest's words and written to the disk, the own frames
  * are filled with a random mark that no guest ever sees. A token never comes back, so a range that does not show the mark *after* it
  * was copied was the guest's throughout.
+ *
+ * Data that DMA takes from the guest's pages is looked at in the same way: once for its CRC, and when the DMA has ended the marks are looked
+ * for. DMA *to* a page revoked meanwhile wipes out its mark; but then the guest has broken its own rules if it asks for anything to be
+ * written from that page (one request in flight for a page, none made once it revokes), and harms itself alone.
  */
 #ifndef DAEMON_SHARED_H
 #define DAEMON_SHARED_H
@@ -24,6 +28,9 @@ void shared_fill(void *memory, size_t size);
 
 /* The SHARED_MARK bytes at address are still (or were just now) the guest's. */
 bool shared_live(const void *address);
+
+/* Whether each page of a range is, or was just now, the guest's: what was read there before was its. from and size as below. */
+bool shared_live_range(const void *from, size_t size);
 
 /* false: revoked meanwhile, the copy is worthless. from and size are multiples of SHARED_MARK. */
 bool shared_copy_in(void *to, const void *from, size_t size);

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* One request from its private copy to its completion. */
+/*
+ * One request from its private copy to its completion.
+ *
+ * A write that DMA takes from the guest's pages: their CRC goes into the records, and they are looked at for the mark of revoked pages (shared.h)
+ * before the DMA begins and after it has ended. If the pages went away in between, the slots hold something else than the
+ * records say, which a crash uncovers and undo_write() clears away; no block's present pair is touched by it.
+ */
 #include <errno.h>
 #include "host-backend/daemon/queue.h"
 #include "host-backend/daemon/shared.h"
@@ -21,14 +27,36 @@ static struct tsr_seal *guest_seals(const struct work *work)
 	return (struct tsr_seal *)(work->queue->seals + (uint32_t)work->request.id * TSR_BLK_SEAL_SLOT);
 }
 
+/* Whether DMA goes to the guest's pages itself. */
+static bool reads_direct(const struct work *work)
+{
+	return work->queue->mode != TSR_BACKEND_COPY;
+}
+
+static bool writes_direct(const struct work *work)
+{
+	return work->queue->mode == TSR_BACKEND_DIRECT;
+}
+
+/* Where block data is read from or written to. */
+static uint8_t *data_at(const struct work *work, uint32_t index, bool direct)
+{
+	return direct ? guest_data(work, index) : work->buffer + index * TSR_BLOCK_SIZE;
+}
+
 /* ------------------------------------------------------------------ I/O */
 
 static void submit_op(struct op *op)
 {
 	struct io_uring_sqe *sqe = queue_sqe(op->work->queue);
-	int fd = op->work->queue->disk->fd;
+	struct disk *disk = op->work->queue->disk;
+	int fd = op->kind == OP_META ? disk->fd : disk->medium.fd;
 
-	if (op->write)
+	if (op->kind == OP_FIXED && op->write)
+		io_uring_prep_write_fixed(sqe, fd, op->data, op->left, op->offset, 0);
+	else if (op->kind == OP_FIXED)
+		io_uring_prep_read_fixed(sqe, fd, op->data, op->left, op->offset, 0);
+	else if (op->write)
 		io_uring_prep_write(sqe, fd, op->data, op->left, op->offset);
 	else
 		io_uring_prep_read(sqe, fd, op->data, op->left, op->offset);
@@ -36,12 +64,26 @@ static void submit_op(struct op *op)
 	op->work->pending++;
 }
 
-static void add_op(struct work *work, bool write, void *data, uint32_t size, uint64_t offset)
+static void add_op(struct work *work, enum op_kind kind, bool write, void *data, uint32_t size, uint64_t offset)
 {
 	struct op *op = &work->op[work->ops++];
 
-	*op = (struct op){ .work = work, .data = data, .offset = offset, .left = size, .write = write };
+	*op = (struct op){ .work = work, .data = data, .offset = offset, .left = size, .kind = kind, .write = write };
 	submit_op(op);
+}
+
+/* The data of count blocks from index on, in as many consecutive slots. */
+static void add_data(struct work *work, bool write, uint32_t index, uint32_t count, uint32_t slot)
+{
+	bool direct = write ? writes_direct(work) : reads_direct(work);
+
+	add_op(work, direct ? OP_FIXED : OP_DATA, write, data_at(work, index, direct), count * TSR_BLOCK_SIZE,
+	       image_data_at(store_of(work)->super.slots, slot));
+}
+
+static void add_records(struct work *work, uint32_t slot, uint32_t count)
+{
+	add_op(work, OP_META, true, &store_of(work)->record[slot], count * IMAGE_RECORD_SIZE, image_record_at(slot));
 }
 
 static void start_sync(struct work *work)
@@ -86,13 +128,18 @@ static uint32_t read_run(const struct work *work, uint32_t from)
 
 static void finish_read(struct work *work)
 {
-	struct disk_counters *counters = work->queue->counters;
+	uint64_t *counters = work->queue->counters;
 	uint32_t count = work->request.count;
 
 	disk_unpin(work->queue->disk, work->slot, count);
 	for (uint32_t i = 0; i < count && !work->error; i++) {
 		if (!read_has_data(work, i))
 			continue;
+		if (reads_direct(work)) {
+			DISK_COUNT(counters, direct_out, 1);
+			continue;
+		}
+		DISK_COUNT(counters, copied_out, 1);
 		shared_copy_out(guest_data(work, i), work->buffer + i * TSR_BLOCK_SIZE, TSR_BLOCK_SIZE);
 		DISK_COUNT(counters, bytes_out, TSR_BLOCK_SIZE);
 	}
@@ -113,8 +160,7 @@ static void start_read(struct work *work)
 	for (uint32_t i = 0; i < work->request.count; i += run) {
 		run = read_has_data(work, i) ? read_run(work, i) : 1;
 		if (read_has_data(work, i))
-			add_op(work, false, work->buffer + i * TSR_BLOCK_SIZE, run * TSR_BLOCK_SIZE,
-			       image_data_at(store_of(work)->super.slots, work->slot[i]));
+			add_data(work, false, i, run, work->slot[i]);
 	}
 	if (!work->pending)
 		finish_read(work);
@@ -131,13 +177,12 @@ static void write_slots(struct work *work)
 	uint32_t run;
 
 	for (uint32_t i = 0; i < work->request.count; i++)
-		store_seal(store, &work->write, i, data ? crc32c(0, work->buffer + i * TSR_BLOCK_SIZE, TSR_BLOCK_SIZE) : 0);
+		store_seal(store, &work->write, i, data ? work->crc[i] : 0);
 	for (uint32_t i = 0; i < work->request.count; i += run) {
 		run = store_run(slots, i, work->request.count);
 		if (data)
-			add_op(work, true, work->buffer + i * TSR_BLOCK_SIZE, run * TSR_BLOCK_SIZE,
-			       image_data_at(store->super.slots, slots[i]));
-		add_op(work, true, &store->record[slots[i]], run * IMAGE_RECORD_SIZE, image_record_at(slots[i]));
+			add_data(work, true, i, run, slots[i]);
+		add_records(work, slots[i], run);
 	}
 }
 
@@ -154,8 +199,15 @@ static void undo_write(struct work *work)
 	store_void(store, &work->write);
 	for (uint32_t i = 0; i < work->request.count; i += run) {
 		run = store_run(slots, i, work->request.count);
-		add_op(work, true, &store->record[slots[i]], run * IMAGE_RECORD_SIZE, image_record_at(slots[i]));
+		add_records(work, slots[i], run);
 	}
+}
+
+/* DMA has taken the data. Was it still the guest's? */
+static bool taken_whole(const struct work *work)
+{
+	return work->request.op != TSR_BLK_WRITE || !writes_direct(work) ||
+	       shared_live_range(guest_data(work, 0), work->request.count * TSR_PAGE_SIZE);
 }
 
 static void finish_write(struct work *work)
@@ -164,13 +216,20 @@ static void finish_write(struct work *work)
 
 	if (work->failure) {
 		disk_abort(disk, &work->write, !work->error);
-		queue_complete(work, work->error ? TSR_BLK_E_IO : status_of(work->failure));
+		if (work->failure == -ESTALE)
+			queue_revoked(work->queue, work);
+		else
+			queue_complete(work, work->error ? TSR_BLK_E_IO : status_of(work->failure));
 		return;
 	}
+	if (!work->error && !taken_whole(work))
+		work->error = -ESTALE;
 	if (work->error) {
 		undo_write(work);
 		return;
 	}
+	if (work->request.op == TSR_BLK_WRITE && writes_direct(work))
+		DISK_COUNT(work->queue->counters, direct_in, work->request.count);
 	disk_commit(disk, &work->write);
 	DISK_COUNT(work->queue->counters, blocks_written, work->request.count);
 	if (work->request.flags & TSR_BLK_FUA)
@@ -228,11 +287,27 @@ static bool copy_data_in(struct work *work)
 	return shared_copy_in(work->buffer, guest_data(work, 0), size);
 }
 
+/* The one time that the data is looked at here: afterwards the CRCs are those of the guest's words. */
+static bool take_data(struct work *work)
+{
+	uint32_t count = work->request.count;
+	bool direct = writes_direct(work);
+
+	if (!direct) {
+		DISK_COUNT(work->queue->counters, copied_in, count);
+		if (!copy_data_in(work))
+			return false;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		work->crc[i] = crc32c(0, data_at(work, i, direct), TSR_BLOCK_SIZE);
+	return !direct || shared_live_range(guest_data(work, 0), count * TSR_PAGE_SIZE);
+}
+
 static void start_write(struct work *work)
 {
 	struct queue *queue = work->queue;
 
-	if (!copy_seals_in(work) || (work->request.op == TSR_BLK_WRITE && !copy_data_in(work))) {
+	if (!copy_seals_in(work) || (work->request.op == TSR_BLK_WRITE && !take_data(work))) {
 		queue_revoked(queue, work);
 		return;
 	}
@@ -261,7 +336,7 @@ static void start_header(struct work *work)
 		queue_revoked(work->queue, work);
 		return;
 	}
-	add_op(work, write, work->buffer, TSR_HEADER_SIZE, IMAGE_HEADER_OFFSET + work->request.block * TSR_HEADER_SIZE);
+	add_op(work, OP_META, write, work->buffer, TSR_HEADER_SIZE, IMAGE_HEADER_OFFSET + work->request.block * TSR_HEADER_SIZE);
 }
 
 static void finish_header(struct work *work)
@@ -281,7 +356,7 @@ static void finish_header(struct work *work)
 
 static void count_request(struct work *work)
 {
-	struct disk_counters *counters = work->queue->counters;
+	uint64_t *counters = work->queue->counters;
 
 	switch (work->request.op) {
 	case TSR_BLK_READ:

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
@@ -96,6 +97,12 @@ static int look(struct image_file *file, const char *path, struct image_error *e
 	return 0;
 }
 
+/* Clean pages of the cache may be older than what a direct writer left, if somebody (udev, say) read the disk meanwhile. */
+static void forget_cached(const struct image_file *file)
+{
+	posix_fadvise(file->fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 static int open_with(struct image_file *file, const char *path, int flags, void (*waiting)(const char *path), struct image_error *error)
 {
 	int result;
@@ -103,6 +110,7 @@ static int open_with(struct image_file *file, const char *path, int flags, void 
 	*file = (struct image_file){
 		.fd = open(path, flags | O_CLOEXEC, 0600),
 		.guard = -1,
+		.direct = -1,
 		.io = { .read = file_read, .write = file_write, .sync = file_sync, .context = file },
 	};
 	if (file->fd < 0)
@@ -110,6 +118,8 @@ static int open_with(struct image_file *file, const char *path, int flags, void 
 	result = lock(file, path, (flags & O_ACCMODE) == O_RDONLY, waiting, error);
 	if (!result)
 		result = look(file, path, error);
+	if (!result)
+		forget_cached(file);
 	if (result)
 		image_file_close(file);
 	return result;
@@ -119,6 +129,60 @@ int image_file_open(struct image_file *file, const char *path, bool read_only, v
 		    struct image_error *error)
 {
 	return open_with(file, path, read_only ? O_RDONLY : O_RDWR, waiting, error);
+}
+
+static int lock_range(int fd, short type, off_t start, off_t length)
+{
+	struct flock how = { .l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = length };
+
+	return fcntl(fd, F_OFD_SETLK, &how) ? -errno : 0;
+}
+
+/* What the medium says itself, where the kernel (6.1) tells, and one read to see. */
+static int try_direct(int fd, uint64_t slots)
+{
+	struct statx status;
+	void *page = aligned_alloc(TSR_BLOCK_SIZE, TSR_BLOCK_SIZE);
+	int result = -ENOMEM;
+
+	if (page)
+		result = pread(fd, page, TSR_BLOCK_SIZE, image_data_at(slots, 0)) == TSR_BLOCK_SIZE ? 0 : -EOPNOTSUPP;
+	free(page);
+	if (!result && statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &status) == 0 && status.stx_mask & STATX_DIOALIGN &&
+	    (!status.stx_dio_offset_align || status.stx_dio_offset_align > TSR_BLOCK_SIZE))
+		result = -EOPNOTSUPP;
+	return result;
+}
+
+int image_file_direct(struct image_file *file, bool read_only, uint64_t slots)
+{
+	short type = read_only ? F_RDLCK : F_WRLCK;
+	char path[32];
+	int fd, result;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd); /* whatever has the name by now */
+	fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_DIRECT | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	result = try_direct(fd, slots);
+	/*
+	 * Data writes of a killed process are in flight on this descriptor, and must keep the next one out as well. Each who comes takes the whole
+	 * range first, which both parts keep from him; so nobody gets between these two calls.
+	 */
+	if (!result)
+		result = lock_range(file->fd, F_UNLCK, 1, 0);
+	if (!result)
+		result = lock_range(fd, type, 1, 0);
+	if (result) {
+		lock_range(file->fd, type, 0, 0);
+		close(fd);
+		return result;
+	}
+	file->direct = fd;
+	/* No page of the cache that reaches over to data, and none that is read ahead there. */
+	forget_cached(file);
+	posix_fadvise(file->fd, 0, 0, POSIX_FADV_RANDOM);
+	return 0;
 }
 
 static int create_in(struct image_file *file, const char *path, uint64_t blocks, struct image_error *error)
@@ -155,9 +219,11 @@ int image_file_create(const char *path, uint64_t blocks, struct image_error *err
 
 void image_file_close(struct image_file *file)
 {
+	if (file->direct >= 0)
+		close(file->direct);
 	if (file->guard >= 0)
 		close(file->guard);
 	if (file->fd >= 0)
 		close(file->fd);
-	file->fd = file->guard = -1;
+	file->fd = file->guard = file->direct = -1;
 }

@@ -8,6 +8,7 @@
 struct image_file {
 	int fd;    /* carries the lock; requests in flight hold it, even when their process was killed */
 	int guard; /* block devices: keeps mounts away; else -1 */
+	int direct; /* O_DIRECT, for slots' data only; or -1 */
 	bool device;
 	struct image_io io;
 };
@@ -21,6 +22,13 @@ int image_file_open(struct image_file *file, const char *path, bool read_only, v
 
 /* Makes path, of the size that blocks need, sparse, and an empty image in it. An existing file is refused; a block device is used. */
 int image_file_create(const char *path, uint64_t blocks, struct image_error *error);
+
+/*
+ * Opens the medium once more, with O_DIRECT, for the slots' data; everything else stays with fd and the page cache, and the two share no
+ * page. A sync of fd makes both durable. The lock is shared out between both descriptors. After image_load. 0 or a negative errno:
+ * then the medium does no direct I/O and file is as it was.
+ */
+int image_file_direct(struct image_file *file, bool read_only, uint64_t slots);
 
 void image_file_close(struct image_file *file);
 

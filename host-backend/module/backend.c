@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause-Patent
 /* Backends: what serves one device of one guest from user space, and what the guest tells it. */
 #include <linux/anon_inodes.h>
+#include <linux/mm.h>
 #include <linux/pid.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -247,6 +248,31 @@ static void leave_slot(struct tsr_backend *backend)
 	put_pid(pid);
 }
 
+int tsr_backend_mmap(struct tsr_backend *backend, struct vm_area_struct *vma)
+{
+	if (vma->vm_pgoff || vma->vm_end - vma->vm_start != PAGE_SIZE || !(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	return vm_insert_page(vma, vma->vm_start, virt_to_page(backend->page));
+}
+
+void tsr_slot_report(struct tsr_guest *guest, struct tsr_ioc_backend *report)
+{
+	const struct tsr_backend_page *page;
+	u32 queue, i;
+
+	spin_lock(&guest->slot_lock); /* while the slot is held, so is the page */
+	if (guest->slot[report->device].backend) {
+		page = guest->slot[report->device].backend->page;
+		report->mode = READ_ONCE(page->mode);
+		report->reason = READ_ONCE(page->reason);
+		report->sessions = READ_ONCE(page->sessions);
+		for (queue = 0; queue < TSR_BACKEND_QUEUES; queue++)
+			for (i = 0; i < TSR_BACKEND_COUNTER_NR; i++)
+				report->counter[i] += READ_ONCE(page->counter[queue][i]);
+	}
+	spin_unlock(&guest->slot_lock);
+}
+
 int tsr_backend_attach(struct tsr_guest *guest, u32 device)
 {
 	struct tsr_backend *backend;
@@ -257,10 +283,16 @@ int tsr_backend_attach(struct tsr_guest *guest, u32 device)
 	backend = kzalloc(sizeof(*backend), GFP_KERNEL_ACCOUNT);
 	if (!backend)
 		return -ENOMEM;
+	backend->page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!backend->page) {
+		kfree(backend);
+		return -ENOMEM;
+	}
 	mutex_init(&backend->lock);
 	backend->device = device;
 	backend->guest = guest;
 	if (!take_slot(backend)) {
+		free_page((unsigned long)backend->page);
 		kfree(backend);
 		return -EBUSY;
 	}
@@ -295,6 +327,7 @@ void tsr_backend_release(struct tsr_backend *backend)
 	leave_slot(backend);
 	for (i = 0; i < backend->windows; i++)
 		tsr_window_release(backend->window[i]);
+	free_page((unsigned long)backend->page);
 	kfree(backend);
 	tsr_guest_put(guest);
 }

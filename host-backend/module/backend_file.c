@@ -141,6 +141,11 @@ static int backend_uring_cmd(struct io_uring_cmd *cmd, unsigned int flags)
 	return -EOPNOTSUPP;
 }
 
+static int backend_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	return tsr_backend_mmap(file->private_data, vma);
+}
+
 static int backend_release(struct inode *inode, struct file *file)
 {
 	tsr_backend_release(file->private_data);
@@ -154,6 +159,7 @@ const struct file_operations tsr_backend_fops = {
 	.unlocked_ioctl = backend_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.uring_cmd = backend_uring_cmd,
+	.mmap = backend_mmap,
 	.release = backend_release,
 	.llseek = no_llseek,
 };

@@ -24,7 +24,7 @@
 #include <linux/wait.h>
 #include <tessera/host.h>
 
-#define TSR_HOST_QUEUES 16u /* doorbells of one device */
+#define TSR_HOST_QUEUES TSR_BACKEND_QUEUES /* doorbells of one device */
 
 /* ------------------------------------------------------------------ hypercall.c */
 
@@ -214,11 +214,15 @@ struct tsr_backend {
 	struct tsr_window_area *window[TSR_HOST_WINDOWS];
 	u32 windows;
 	bool ended_read;         /* the ENDED event was read; under the slot's lock */
+	struct tsr_backend_page *page; /* mapped by its program, which may write there at any time */
 };
 
 /* backend.c */
 int tsr_backend_attach(struct tsr_guest *guest, u32 device); /* a descriptor */
 void tsr_backend_release(struct tsr_backend *backend);
+int tsr_backend_mmap(struct tsr_backend *backend, struct vm_area_struct *vma);
+/* Fills in what the device's backend says of itself, if it has one. */
+void tsr_slot_report(struct tsr_guest *guest, struct tsr_ioc_backend *report);
 int tsr_backend_map(struct tsr_backend *backend, const struct tsr_ioc_map *map, bool nonblock);
 int tsr_backend_unmap(struct tsr_backend *backend, const struct tsr_token *token, bool nonblock);
 int tsr_backend_bind(struct tsr_backend *backend, const struct tsr_ioc_doorbell *doorbell);

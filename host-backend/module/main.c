@@ -126,6 +126,18 @@ static long guest_config(struct tsr_guest *guest, void __user *arg)
 	return err;
 }
 
+static long guest_backend(struct tsr_guest *guest, void __user *arg)
+{
+	struct tsr_ioc_backend report = { .guest = guest->id };
+
+	if (get_user(report.device, &((struct tsr_ioc_backend __user *)arg)->device))
+		return -EFAULT;
+	if (report.device >= TSR_MAX_DEVICES)
+		return -ENODEV;
+	tsr_slot_report(guest, &report);
+	return copy_to_user(arg, &report, sizeof(report)) ? -EFAULT : 0;
+}
+
 static long guest_launch(struct tsr_guest *guest, void __user *arg)
 {
 	struct tsr_ioc_launch launch;
@@ -204,6 +216,7 @@ static const struct {
 	{ TSR_IOC_CONSOLE_INPUT, guest_console_input },
 	{ TSR_IOC_ATTACH, guest_attach },
 	{ TSR_IOC_CONFIG, guest_config },
+	{ TSR_IOC_BACKEND, guest_backend },
 };
 
 static long guest_ioctl(unsigned int cmd, void __user *arg)

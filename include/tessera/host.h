@@ -61,6 +61,69 @@ struct tsr_ioc_attach {
 	uint32_t device;
 };
 
+/* How a backend moves a guest's data. */
+enum tsr_backend_mode {
+	TSR_BACKEND_COPY = 1,   /* by CPU, over private buffers and the host's page cache */
+	TSR_BACKEND_BOUNCE = 2, /* reads by DMA to the guest's pages, writes by DMA from a private copy */
+	TSR_BACKEND_DIRECT = 3, /* both by DMA, from and to the guest's pages */
+};
+
+/* X(NAME, text): why not TSR_BACKEND_DIRECT. */
+#define TSR_BACKEND_REASONS(X)                                                                                         \
+	X(NONE, "")                                                                                                    \
+	X(NO_IOMMU, "the hypervisor uses no IOMMU, so a disk's DMA would miss the guest's pages")                      \
+	X(MEDIUM, "direct I/O is known to be direct on disks and on files of ext4 and XFS only, loop devices left out") \
+	X(REFUSED, "its file system or disk refuses direct I/O")                                                       \
+	X(REGISTER, "the kernel refuses to register the guest's pages for I/O")                                        \
+	X(STABLE, "its disk, one below it, or its file system checksums what it writes (stable_writes, btrfs)")        \
+	X(FORCED, "told so with --bounce always")
+#define TSR_BACKEND_REASON_ENUM(name, text) TSR_BACKEND_WHY_##name,
+enum tsr_backend_reason { TSR_BACKEND_REASONS(TSR_BACKEND_REASON_ENUM) TSR_BACKEND_REASON_NR };
+#undef TSR_BACKEND_REASON_ENUM
+
+/* X(name, text): a backend's counters, over all its sessions. A page is 4 KiB of a block's data; in: to the disk, out: to the guest. */
+#define TSR_BACKEND_COUNTERS(X)                                     \
+	X(direct_in, "pages written from the guest's memory by DMA") \
+	X(direct_out, "pages read into the guest's memory by DMA")   \
+	X(copied_in, "pages copied from the guest by CPU")           \
+	X(copied_out, "pages copied to the guest by CPU")            \
+	X(reads, "read requests")                                    \
+	X(writes, "write requests")                                  \
+	X(zeroes, "write-zeroes requests")                           \
+	X(flushes, "flush requests")                                 \
+	X(headers, "header requests")                                \
+	X(failed, "requests completed with an error")                \
+	X(blocks_read, "blocks read")                                \
+	X(blocks_written, "blocks written")                          \
+	X(bytes_in, "bytes copied from the guest, seals and headers too") \
+	X(bytes_out, "bytes copied to the guest, seals and headers too") \
+	X(syncs, "syncs of the image")                               \
+	X(starved, "writes that waited for a free slot")             \
+	X(doorbells, "doorbells taken")                              \
+	X(raised, "events raised")                                   \
+	X(quiet, "completions for which no event was due")
+#define TSR_BACKEND_COUNTER_ENUM(name, text) TSR_BACKEND_COUNT_##name,
+enum tsr_backend_counter { TSR_BACKEND_COUNTERS(TSR_BACKEND_COUNTER_ENUM) TSR_BACKEND_COUNTER_NR };
+#undef TSR_BACKEND_COUNTER_ENUM
+
+/* The page that mmap(2) of a backend descriptor gives: its program writes it, TSR_IOC_BACKEND reads it. Each queue has its own counters. */
+#define TSR_BACKEND_QUEUES 16u
+struct tsr_backend_page {
+	uint32_t mode;   /* enum tsr_backend_mode; 0: the program says nothing */
+	uint32_t reason; /* enum tsr_backend_reason */
+	uint64_t sessions;
+	uint64_t counter[TSR_BACKEND_QUEUES][TSR_BACKEND_COUNTER_NR];
+};
+_Static_assert(sizeof(struct tsr_backend_page) <= TSR_PAGE_SIZE, "a backend's counters fill more than a page");
+
+struct tsr_ioc_backend {
+	uint32_t guest;  /* in */
+	uint32_t device; /* in */
+	uint32_t mode, reason; /* 0: nobody serves the device, or nothing is said */
+	uint64_t sessions;
+	uint64_t counter[TSR_BACKEND_COUNTER_NR]; /* sums over the queues */
+};
+
 #define TSR_IOC_MAGIC 0xB5
 #define TSR_IOC_INFO          _IOR(TSR_IOC_MAGIC, 0, struct tsr_info)
 #define TSR_IOC_CREATE        _IOWR(TSR_IOC_MAGIC, 1, struct tsr_ioc_create) /* allocates and donates the memory */
@@ -74,6 +137,7 @@ struct tsr_ioc_attach {
 #define TSR_IOC_TOKENS        _IOWR(TSR_IOC_MAGIC, 9, struct tsr_ioc_tokens)
 #define TSR_IOC_ATTACH        _IOW(TSR_IOC_MAGIC, 10, struct tsr_ioc_attach) /* returns a backend descriptor; EBUSY while another lives */
 #define TSR_IOC_CONFIG        _IOWR(TSR_IOC_MAGIC, 11, struct tsr_ioc_config)
+#define TSR_IOC_BACKEND       _IOWR(TSR_IOC_MAGIC, 12, struct tsr_ioc_backend) /* what a device's backend counts */
 
 struct tsr_ioc_tokens {
 	uint32_t start; /* in: first slot; out: next, 0 at the end */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* sources: host-backend/daemon/backend.c host-backend/daemon/disk.c host-backend/daemon/log.c host-backend/daemon/queue.c */
-/* sources: host-backend/daemon/serve.c host-backend/daemon/session.c host-backend/daemon/shared.c host-backend/daemon/window.c */
+/* sources: host-backend/daemon/medium.c host-backend/daemon/serve.c host-backend/daemon/session.c host-backend/daemon/shared.c */
+/* sources: host-backend/daemon/window.c */
 /* sources: host-backend/daemon/work.c host-backend/image/[a-z]*.c proto/control.c proto/request.c tests/unit/fake_backend.c */
 /* libs: -luring -lpthread */
 /* The daemon's whole path, from a request in a ring to a file and back, with well-behaved guests, hostile ones, and kills. */
@@ -9,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include "fake_backend.h"
+#include "daemon_requests.h"
 #include "host-backend/image/file.h"
 
 #define BLOCKS 200u
@@ -50,30 +51,6 @@ static int teardown(void **state)
 			skip(); \
 	} while (0)
 
-static struct tsr_blk_request request(uint8_t op, uint16_t id, uint64_t block, uint32_t count)
-{
-	bool data = op != TSR_BLK_FLUSH && op != TSR_BLK_WRITE_ZEROES;
-
-	return (struct tsr_blk_request){ .id = id, .op = op, .block = block, .count = count, .data_page = data ? id * 32 : 0 };
-}
-
-/* What version of a block looks like. */
-static void fill(uint32_t queue, uint16_t id, uint32_t index, uint64_t block, uint32_t version)
-{
-	memset(fake_data(queue, id) + index * 4096, (uint8_t)(block * 7 + version), 4096);
-	fake_seals(queue, id)[index] = (struct tsr_seal){ .tag = { version }, .counter = version, .epoch = block + 1 };
-}
-
-static void push_write(uint32_t queue, uint16_t id, uint64_t block, uint32_t count, uint32_t version, uint8_t flags)
-{
-	struct tsr_blk_request r = request(TSR_BLK_WRITE, id, block, count);
-
-	r.flags = flags;
-	for (uint32_t i = 0; i < count; i++)
-		fill(queue, id, i, block + i, version);
-	fake_push(queue, &r);
-}
-
 /* One request, alone: its status. */
 static int run(uint32_t queue, const struct tsr_blk_request *r)
 {
@@ -108,6 +85,17 @@ static uint32_t do_read(uint32_t queue, uint64_t block)
 	return seal->counter;
 }
 
+/* Pages to and from the disk, as the daemon's way of moving them has it. */
+static void expect_moved(uint64_t in, uint64_t out)
+{
+	bool direct_in = fake_mode == TSR_BACKEND_DIRECT, direct_out = fake_mode != TSR_BACKEND_COPY;
+
+	assert_int_equal(fake_counter(TSR_BACKEND_COUNT_direct_in), direct_in ? in : 0);
+	assert_int_equal(fake_counter(TSR_BACKEND_COUNT_copied_in), direct_in ? 0 : in);
+	assert_int_equal(fake_counter(TSR_BACKEND_COUNT_direct_out), direct_out ? out : 0);
+	assert_int_equal(fake_counter(TSR_BACKEND_COUNT_copied_out), direct_out ? 0 : out);
+}
+
 /* [RING-6] [RING-10] [STORE-4] [BLK-17] [BLK-18] */
 static void what_was_written_is_read_back(void **state)
 {
@@ -132,6 +120,7 @@ static void what_was_written_is_read_back(void **state)
 	assert_int_equal(do_read(0, 48), 1);
 	assert_int_equal(do_read(0, 49), 0);
 	assert_int_equal(fake_guest_ends(), 0);
+	expect_moved(33, 3);
 }
 
 /* [RING-8] Of what a request named, only that is touched. */
@@ -489,5 +478,12 @@ int main(void)
 		TEST(notifications_come_when_asked_for),
 	};
 
-	return cmocka_run_group_tests(tests, group_setup, NULL);
+	int failed = cmocka_run_group_tests_name("copying", tests, group_setup, NULL);
+
+	if (!have_uring || !fake_direct_works(path))
+		return failed;
+	fake_mode = TSR_BACKEND_BOUNCE;
+	failed += cmocka_run_group_tests_name("bouncing", tests, NULL, NULL);
+	fake_mode = TSR_BACKEND_DIRECT;
+	return failed + cmocka_run_group_tests_name("direct", tests, NULL, NULL);
 }

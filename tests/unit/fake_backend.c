@@ -26,6 +26,8 @@
 #define MAPPINGS    64
 
 struct fake_guest guest;
+enum tsr_backend_mode fake_mode = TSR_BACKEND_COPY;
+static struct tsr_backend_page *counted; /* shared between the test and the daemon */
 
 enum command { DOORBELL, REVOKE };
 struct message {
@@ -167,6 +169,17 @@ static void waiting(const char *path)
 	log_line("waiting for %s", path);
 }
 
+static bool choose(struct medium *medium, struct image_file *file, const struct image *image, bool read_only)
+{
+	*medium = (struct medium){ .fd = file->fd, .mode = fake_mode };
+	if (fake_mode == TSR_BACKEND_COPY)
+		return true;
+	if (image_file_direct(file, read_only, image->store.super.slots))
+		return false;
+	medium->fd = file->direct;
+	return true;
+}
+
 static int daemon_main(const char *path, bool read_only)
 {
 	static struct image_file file;
@@ -174,6 +187,7 @@ static int daemon_main(const char *path, bool read_only)
 	static struct disk disk;
 	static struct session session;
 	struct image_error error;
+	struct medium medium;
 	struct backend backend = { .ops = &fake_ops, .fd = events[0], .command = -1 };
 	pthread_t thread;
 	int result;
@@ -183,10 +197,12 @@ static int daemon_main(const char *path, bool read_only)
 		log_line("%s", error.text);
 		return 100;
 	}
+	if (!choose(&medium, &file, &image, read_only))
+		return 102;
 	fake.own_fd = memfd_create("own", MFD_CLOEXEC);
 	for (uint32_t i = 0; i < FAKE_QUEUES; i++)
 		fake.doorbell[i] = -1;
-	disk_init(&disk, &image, file.fd);
+	disk_init(&disk, &image, file.fd, &medium, counted);
 	session_init(&session, &disk, &backend);
 	pthread_create(&thread, NULL, obey, NULL);
 	result = serve(&session, signals[0]);
@@ -207,6 +223,7 @@ bool fake_init(void)
 	if (io_uring_queue_init(2, &ring, 0))
 		return false;
 	io_uring_queue_exit(&ring);
+	counted = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	guest_fd = memfd_create("guest", MFD_CLOEXEC);
 	assert_int_equal(ftruncate(guest_fd, PAGES * PAGE), 0);
 	guest.memory = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, guest_fd, 0);
@@ -217,6 +234,20 @@ bool fake_init(void)
 		guest.queue[i].data = guest.queue[i].seals + PAGE * TSR_BLK_SEAL_PAGES(FAKE_DEPTH);
 	}
 	return true;
+}
+
+bool fake_direct_works(const char *path)
+{
+	struct image_error error;
+	struct image_file file;
+	bool works = image_file_create(path, 1, &error) == 0 && image_file_open(&file, path, false, NULL, &error) == 0;
+
+	if (works) {
+		works = image_file_direct(&file, false, image_slots(1)) == 0;
+		image_file_close(&file);
+	}
+	unlink(path);
+	return works;
 }
 
 static void close_pipes(void)
@@ -234,11 +265,21 @@ void fake_start(const char *path, bool read_only)
 	assert_int_equal(pipe(events) | pipe(signals) | pipe(raised) | pipe(commands) | pipe(done), 0);
 	memset(pending, 0, sizeof(pending));
 	connected = false;
+	memset(counted, 0, PAGE);
 	child = fork();
 	if (child == 0) {
 		close(commands[1]);
 		_exit(daemon_main(path, read_only));
 	}
+}
+
+uint64_t fake_counter(enum tsr_backend_counter counter)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < FAKE_QUEUES; i++)
+		sum += __atomic_load_n(&counted->counter[i][counter], __ATOMIC_RELAXED);
+	return sum;
 }
 
 static int wait_child(void)

@@ -28,8 +28,20 @@ struct fake_guest {
 
 extern struct fake_guest guest;
 
+/*
+ * How the next daemon moves data; as main() would choose it by the medium and the hypervisor. With registered pages the file's I/O goes to the
+ * pages that are mapped when a session starts, the guest's.
+ */
+extern enum tsr_backend_mode fake_mode;
+
+/* A counter of the last daemon's, over its queues; also after its end. */
+uint64_t fake_counter(enum tsr_backend_counter counter);
+
 /* False if this machine has no io_uring. */
 bool fake_init(void);
+
+/* Whether files there take direct I/O: not on tmpfs before Linux 6.6, for one. */
+bool fake_direct_works(const char *path);
 
 /* Starts tesserad on an image. */
 void fake_start(const char *path, bool read_only);
