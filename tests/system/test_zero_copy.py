@@ -2,14 +2,15 @@
 """Zero copy (BLK-26, BLK-27, BLK-28): the disk's DMA goes to and from a guest's pages, and the host copies none; with controls that copy."""
 
 import json
+import os
 
 import attack
 from guest import fio_guest
-from machine import Machine
+from machine import Machine, ROOT
 from suite import Skip
 
 # Each disk begins with the contents of a file that is there anyway; what is written goes to a temporary file of QEMU's.
-DISK = "if=none,id={0},file={1}/media.ext4,format=raw,snapshot=on"
+DISK = "if=none,id={},format=raw,snapshot=on,file=" + os.path.join(ROOT, "build/default/media.ext4")
 IOMMU = 1 << 2  # TSR_FEATURE_IOMMU
 MIB = 24
 PAGES = MIB << 8
@@ -18,21 +19,20 @@ FIO = (f"fio --name=z --filename=/dev/tsr0 --direct=1 --rw=randwrite --bs=16k --
 COPIED = ("copied_in", "copied_out")
 
 
-def disks(build):
+def disks():
     args = []
     for name in ("znvme", "zahci", "zvirtio"):
-        args += ["-drive", DISK.format(name, build)]
+        args += ["-drive", DISK.format(name)]
     return args + ["-device", "nvme,drive=znvme,serial=tsr-nvme", "-device", "ide-hd,drive=zahci,bus=ide.0,serial=tsr-ahci",
                    "-device", "virtio-blk-pci,drive=zvirtio,serial=tsr-virtio,disable-legacy=on,iommu_platform=on"]
 
 
-MACHINE = dict(smp=2, mem=2048, media=True, hv="", name="zero-copy",
-               devices=["-device", "amd-iommu,intremap=off"] + disks("build/default"))
+MACHINE = dict(smp=2, mem=2048, media=True, hv="", iommu="amd", name="zero-copy", devices=disks())
 
 
 def ready(m):
     """Only where the hypervisor says that devices follow it."""
-    m.run("modprobe tessera_host")
+    m.sh("modprobe tessera_host")
     if not json.loads(m.run("tessera info --json"))["features"] & IOMMU:
         raise Skip("this hypervisor uses no IOMMU")
 
@@ -162,7 +162,7 @@ def test_tmpfs_copies(m):
 
 def test_without_an_iommu():
     """control: without the IOMMU all data is copied by CPU, through the page cache, and every output says so"""
-    with Machine(smp=2, mem=2048, media=True, hv="iommu=off", name="zero-copy-off", devices=disks("build/default")) as m:
+    with Machine(smp=2, mem=2048, media=True, hv="iommu=off", name="zero-copy-off", devices=disks()) as m:
         m.wait_ready()
         m.run("modprobe tessera_host")
         path = raw(m, "tsr-nvme")
