@@ -2,7 +2,7 @@
 # Variants, directories, compiler flags, and what `make deps` provides.
 
 VARIANT ?= default
-VARIANTS := default release noprotect noack noseal badleaf
+VARIANTS := default release noprotect noack noiotlb noseal badleaf
 B := build/$(VARIANT)
 DEPS := build/deps
 
@@ -12,6 +12,7 @@ TSR_DEFS_default   := -DTSR_ORACLE=1
 TSR_DEFS_release   :=
 TSR_DEFS_noprotect := -DTSR_ORACLE=1 -DTSR_TEST_NO_PROTECT
 TSR_DEFS_noack     := -DTSR_ORACLE=1 -DTSR_TEST_NO_ACK
+TSR_DEFS_noiotlb   := -DTSR_ORACLE=1 -DTSR_TEST_NO_IOTLB
 TSR_DEFS_noseal    := -DTSR_ORACLE=1 -DTSR_TEST_NO_SEAL
 TSR_DEFS_badleaf   := -DTSR_ORACLE=1 -DTSR_TEST_BAD_LEAF
 TSR_DEFS := $(TSR_DEFS_$(VARIANT))

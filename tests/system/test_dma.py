@@ -10,12 +10,16 @@ TINY = "tessera guest run --name target --memory 4M --raw /guests/spin.bin"
 FEATURE_IOMMU = 1 << 2
 
 
+# The unit's registers: where they are, what it can do, and one that keeps what is written: where it looks for commands or tables.
+UNIT = {"amd": (0xFED80000, 0x30, 0x08), "intel": (0xFED90000, 0x08, 0x20)}
+
+
 class Range:
     """A machine with one attacker of each kind, and the frames they aim at."""
 
-    def __init__(self, name, hv, iommu, bridge=False):
+    def __init__(self, name, hv, iommu, bridge=False, cmdline=""):
         devices, disks = dma.attackers(name, iommu, bridge)
-        self.machine = Machine(smp=2, mem=1024, hv=hv, iommu=iommu, devices=devices, name=name)
+        self.machine = Machine(smp=2, mem=1024, hv=hv, iommu=iommu, devices=devices, cmdline=cmdline, name=name)
         self.attackers = [dma.Edu()] + [dma.DiskAttacker(disk) for disk in disks]
 
     def __enter__(self):
@@ -62,12 +66,24 @@ def own_memory(m, attacker):
     return attacker.read(m, page) == was
 
 
+def registers_pass(m, iommu):
+    """Which of a read and a write of the unit's own registers came through."""
+    base, fixed, kept = UNIT[iommu]
+    capability, was = m.peek(base + fixed, 8), m.peek(base + kept, 8)
+    assert capability.strip(b"\0"), "there is no unit"
+    got = attack.order(m, "eduread", 0, base + fixed, 8).value.to_bytes(8, "little")
+    attack.order(m, "eduwrite", 0, base + kept, 8, 0x12345000)
+    return got == capability, m.peek(base + kept, 8) != was
+
+
 def test_devices_reach_everything_without_iommu():
-    """control: with iommu=off each of edu, NVMe, AHCI and virtio-blk reads and writes the hypervisor and a guest"""
-    with Range("dma-off", "iommu=off", None) as field:
+    """control: with iommu=off each of edu, NVMe, AHCI and virtio-blk reads and writes the hypervisor and a guest, and edu the unit"""
+    # Linux would use a unit that the hypervisor leaves alone.
+    with Range("dma-off", "iommu=off", "amd", cmdline="amd_iommu=off") as field:
         m = field.machine
         kinds = [attacker.kind for attacker in field.attackers]
-        assert kinds == ["edu", "nvme", "ahci", "virtio"], kinds
+        assert kinds == ["edu", "nvme", "ahci", "virtio", "bypass"], kinds
+        assert registers_pass(m, "amd") == (True, True)
         for name, (full, empty) in field.targets().items():
             for attacker in field.attackers:
                 came = passes(m, attacker, full, empty)
@@ -85,6 +101,9 @@ def blocked(name, iommu, bridge):
                 came = passes(m, attacker, full, empty)
                 expected = (True, True, True) if attacker.kind == "bypass" else (False, False, False)
                 assert came == expected, f"{attacker.kind} at the {target}: {came}"
+            attack.order(m, "edumsi", 0, empty, 0x1234)
+            assert not m.peek(empty, dma.PAGE).strip(b"\0"), f"edu's message wrote to the {target}"
+        assert registers_pass(m, iommu) == (False, False)
         if iommu == "intel":
             assert attack.info(m)["dma_faults"] > 0, "the unit recorded nothing"
 
