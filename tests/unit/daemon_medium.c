@@ -196,6 +196,32 @@ static void without_an_iommu_everything_is_copied(void **state)
 	assert_int_equal(file.direct, -1);
 }
 
+/* [STORE-7] A killed process's requests hold the one or the other. */
+static void the_lock_lasts_as_long_as_either_descriptor(void **state)
+{
+	struct image_file file, other;
+	struct image_error error;
+	char path[256];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/image", top);
+	assert_int_equal(image_file_create(path, 8, &error), 0);
+	for (int which = 0; which < 2; which++) {
+		assert_int_equal(image_file_open(&file, path, false, NULL, &error), 0);
+		if (image_file_direct(&file, false, image_slots(8))) {
+			image_file_close(&file);
+			skip();
+		}
+		assert_int_not_equal(image_file_open(&other, path, false, NULL, &error), 0);
+		close(which ? file.fd : file.direct);
+		*(which ? &file.fd : &file.direct) = -1;
+		assert_int_not_equal(image_file_open(&other, path, false, NULL, &error), 0);
+		image_file_close(&file);
+		assert_int_equal(image_file_open(&other, path, false, NULL, &error), 0);
+		image_file_close(&other);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -207,6 +233,7 @@ int main(void)
 		TEST(a_circle_ends),
 		TEST(a_file_is_judged_by_its_file_system_first),
 		TEST(without_an_iommu_everything_is_copied),
+		TEST(the_lock_lasts_as_long_as_either_descriptor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
