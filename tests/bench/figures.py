@@ -5,7 +5,7 @@
   tests/bench/figures.py [lines] [io] [boot]
 
 lines	source lines of the hypervisor
-io	exits and hypercalls for each 4 KiB read or written by a guest, at queue depth 1 and 32; a guest's boot in seconds
+io	exits, hypercalls, invalidations and copied pages for each 4 KiB read or written by a guest, at queue depth 1 and 32; a guest's boot in seconds
 boot	instructions of the host's boot on one CPU, with and without the hypervisor, counted by the emulator
 
 Needs `make all`. Exits and hypercalls are slopes: the difference of two runs of fio of different length, so that fio's own start and
@@ -30,7 +30,9 @@ from guest import fio_guest  # noqa: E402
 from machine import Machine  # noqa: E402
 
 SHORT, LONG = 64, 576  # requests of fio's two runs
-COUNTED = ("exits_host", "exits_guest", "hypercalls_host", "hypercalls_guest", "doorbells", "events_raised", "shootdowns")
+COUNTED = ("exits_host", "exits_guest", "hypercalls_host", "hypercalls_guest", "doorbells", "events_raised", "shootdowns",
+           "iotlb_flushes")
+COPIES = ("copied_in", "copied_out", "direct_in", "direct_out")  # pages, as the host's daemon counts them
 
 
 def lines():
@@ -43,12 +45,13 @@ def lines():
 
 
 def fio(guest, mode, depth, requests):
-    """What the machine counted during one run of fio."""
-    before = attack.info(guest.m)
+    """What the machine and the daemon counted during one run of fio."""
+    before, moved = attack.info(guest.m), guest.show()["devices"][0]["io"]
     guest.run(f"fio --name=f --filename=/dev/tsr0 --direct=1 --rw={mode} --bs=4k --size=32M --io_size={requests * 4}k "
               f"--ioengine=libaio --iodepth={depth} --randrepeat=1 >/dev/null", 600)
-    after = attack.info(guest.m)
-    return {name: after[name] - before[name] for name in COUNTED}
+    after, now = attack.info(guest.m), guest.show()["devices"][0]["io"]
+    counted = {name: after.get(name, 0) - before.get(name, 0) for name in COUNTED}
+    return dict(counted, **{name: now[name] - moved[name] for name in COPIES})
 
 
 def io(variant):
@@ -60,12 +63,12 @@ def io(variant):
             guest.ready_disk()
             guest.run("dd if=/dev/zero of=/dev/tsr0 bs=64k count=512 oflag=direct")
             print(f"for each 4 KiB request ({LONG - SHORT} of them):")
-            print("  " + "".ljust(22) + "".join(name.rjust(18) for name in COUNTED))
+            print("  " + "".ljust(22) + "".join(name.rjust(18) for name in COUNTED + COPIES))
             for mode in ("randread", "randwrite"):
                 for depth in (1, 32):
                     short, long = (fio(guest, mode, depth, n) for n in (SHORT, LONG))
                     print("  " + f"{mode}, depth {depth}".ljust(22) +
-                          "".join(f"{(long[name] - short[name]) / (LONG - SHORT):18.2f}" for name in COUNTED), flush=True)
+                          "".join(f"{(long[name] - short[name]) / (LONG - SHORT):18.2f}" for name in COUNTED + COPIES), flush=True)
 
 
 def boot_once(variant, hv, plugin, top):
