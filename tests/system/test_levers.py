@@ -123,7 +123,7 @@ def hpet_write(m):
 
 
 def test_messages(m):
-    """control: on the bare machine, a device's message writes memory, raises NMI and SMI, and resets a CPU; so does its DMA"""
+    """control: on the bare machine, a device's message writes memory and resets a CPU; its message and its DMA raise NMI and SMI"""
     m.run("modprobe host_attack")
     mark(m)
     order(m, "edumsi", 0, TARGET, 0x1234)
