@@ -27,6 +27,7 @@ static const struct {
 	{ TSR_DEVELOPMENT_NO_IOMMU, "no IOMMU is in use: a device the host drives can reach all memory (iommu=off was given)" },
 	{ TSR_DEVELOPMENT_ROOT_SECRET, "the root secret came from the command line: who can read that can open every disk" },
 	{ TSR_DEVELOPMENT_SMRAM, "the firmware's SMRAM could not be locked: code there can reach all memory" },
+	{ TSR_DEVELOPMENT_INTERRUPTS, "devices can send INIT, NMI and SMI as messages: one can reset a CPU out of its container" },
 	{ TSR_DEVELOPMENT_INIT, "INIT cannot be held by this CPU: a device can reset a CPU out of its container" },
 };
 

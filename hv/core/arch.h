@@ -27,6 +27,16 @@ void arch_leaf_fill(struct domain *host, struct ram_range r);
 /* Calls fn for each present leaf of 4 KiB (large ones as their parts) that maps RAM; for the oracle. */
 void arch_leaf_walk(const struct domain *d, void (*fn)(void *ctx, gfn_t g, struct leaf l), void *ctx);
 
+/*
+ * What the host's devices may do at g: perm is of PERM_R and PERM_W. The same rules as for the host's leaves, the same one caller; without an IOMMU
+ * set and fill do nothing. arch_flush_begin and arch_flush_wait of the host cover these translations too.
+ */
+bool arch_dma_active(void);
+void arch_dma_set(gfn_t g, struct leaf l);
+struct leaf arch_dma_get(gfn_t g);
+void arch_dma_fill(struct ram_range r);
+void arch_dma_faults(struct tsr_dma_faults *out); /* total, count and entries of a zeroed *out */
+
 /* Takes one zeroed page of d's donated table pages; provided by the core for the architecture. false: none left. */
 bool core_table_page(struct domain *d, mfn_t *out);
 

@@ -19,6 +19,7 @@ static void give_to_host(uint64_t first, uint64_t end)
 	for (uint64_t m = first; m < end; m++)
 		frame_put(mfn(m), (struct frame){ .state = FRAME_OWNED, .owner = DOMAIN_HOST, .gfn = (uint32_t)m });
 	arch_leaf_fill(core_host(), (struct ram_range){ first, end - first });
+	arch_dma_fill((struct ram_range){ first, end - first });
 }
 
 static void fill_frames(void)
@@ -42,6 +43,7 @@ static void fill_frames(void)
 	}
 #ifdef TSR_TEST_NO_PROTECT
 	arch_leaf_fill(core_host(), boot.hv);
+	arch_dma_fill(boot.hv);
 #endif
 }
 

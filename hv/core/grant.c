@@ -35,6 +35,11 @@ uint8_t grant_host_perm(uint32_t slot)
 	return grants[slot].dir & TSR_DIR_WRITE ? PERM_R | PERM_W : PERM_R;
 }
 
+uint8_t grant_device_perm(uint32_t slot)
+{
+	return (grants[slot].dir & TSR_DIR_READ ? PERM_R : 0) | (grants[slot].dir & TSR_DIR_WRITE ? PERM_W : 0);
+}
+
 struct grant *grant_find(const struct tsr_token *t)
 {
 	struct grant *g;

@@ -28,6 +28,7 @@ struct grant *grant_slot(uint32_t slot); /* below TSR_MAX_TOKENS */
 uint32_t grant_live(void);
 /* PERM_* that the host has on pages of this token while it is mapped. */
 uint8_t grant_host_perm(uint32_t slot);
+uint8_t grant_device_perm(uint32_t slot); /* exactly the direction */
 /* The live token that t names, or NULL. */
 struct grant *grant_find(const struct tsr_token *t);
 /* Takes a free slot and draws its token. There must be one. */

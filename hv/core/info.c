@@ -20,6 +20,16 @@ uint32_t core_features(void)
 
 _Static_assert(TSR_COUNTER_NR <= sizeof(((struct tsr_info *)0)->counters) / sizeof(uint64_t), "more counters than INFO tells");
 
+int call_DMA_FAULTS(struct call *c)
+{
+	struct tsr_dma_faults *list = c->mail;
+
+	memset(list, 0, sizeof(*list));
+	arch_dma_faults(list);
+	c->reply = true;
+	return TSR_OK;
+}
+
 int call_INFO(struct call *c)
 {
 	const struct core_boot *boot = core_boot_info();

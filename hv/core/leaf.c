@@ -24,9 +24,19 @@ struct leaf leaf_of_host(mfn_t m)
 	return none;
 }
 
+struct leaf leaf_of_devices(mfn_t m)
+{
+	const struct frame *f = frame_of(m);
+
+	if (f->state == FRAME_DISPLACED)
+		return (struct leaf){ .frame = mfn(f->partner), .perm = grant_device_perm(f->slot) };
+	return (struct leaf){ .frame = m, .perm = leaf_of_host(m).perm & (PERM_R | PERM_W) };
+}
+
 void leaf_sync_host(mfn_t m)
 {
 	arch_leaf_set(core_host(), gfn(m.n), leaf_of_host(m));
+	arch_dma_set(gfn(m.n), leaf_of_devices(m));
 }
 
 void leaf_sync_guest(struct domain *d, mfn_t m, gfn_t g)

@@ -334,6 +334,8 @@ int call_GUEST_RECLAIM(struct call *c)
 		return call_refuse(c, 0, TSR_E_AGAIN);
 	for (unsigned i = 0; i < n; i++)
 		give_to_host(d, &el[i]);
+	/* What may be late here is only the end of an absence: a device is refused a while longer. */
+	(void)arch_flush_wait(core_host(), arch_flush_begin(core_host()));
 	if (!d->ram_pages && !d->moving_ram && !d->table_pages && !d->moving_tables)
 		guest_free(d);
 	return finished(c, n);

@@ -134,6 +134,14 @@ static void check_entry(mfn_t m)
 		check_mailbox(m, f);
 }
 
+static void check_devices(mfn_t m)
+{
+	struct leaf expected = leaf_of_devices(m), found = arch_dma_get(gfn(m.n));
+
+	if (arch_dma_active() && !same(expected, found))
+		differ("devices", m.n, expected, found);
+}
+
 static void check_frame(mfn_t m)
 {
 	const struct frame *f = frame_of(m);
@@ -146,6 +154,7 @@ static void check_frame(mfn_t m)
 	found = arch_leaf_get(core_host(), gfn(m.n));
 	if (!same(expected, found))
 		differ("host", m.n, expected, found);
+	check_devices(m);
 	if (f->owner < DOMAIN_GUEST || f->gfn == GFN_NONE || !domain_by_id(f->owner)->tables)
 		return;
 	expected = (struct leaf){ .frame = m, .perm = frame_guest_visible(f) ? PERM_RWX : 0 };
@@ -240,8 +249,10 @@ static void check_counts(void)
 
 void oracle_check_all(void)
 {
-	for (uint64_t m = 0; m < frame_nr(); m++)
+	for (uint64_t m = 0; m < frame_nr(); m++) {
 		check_entry(mfn(m));
+		check_devices(mfn(m));
+	}
 	for (uint32_t i = DOMAIN_HOST; i < DOMAIN_NR; i++)
 		check_domain(domain_by_id(i));
 	check_counts();

@@ -127,11 +127,45 @@ static void parse_fadt(const struct sdt *t)
 	parse_dsdt(phys(get32(t, 40)));
 }
 
+static const struct sdt *root;
+static uint32_t root_step = 4;
+
+static struct sdt *table_at(uint32_t i)
+{
+	uint32_t off = (uint32_t)sizeof(*root) + i * root_step;
+
+	return phys(root_step == 8 ? get64(root, off) : get32(root, off));
+}
+
+uint8_t *acpi_find(const char *sig, uint32_t *len)
+{
+	for (uint32_t i = 0; i < (root->len - sizeof(*root)) / root_step; i++) {
+		struct sdt *t = table_at(i);
+
+		if (memcmp(t->sig, sig, 4) || t->len < sizeof(*t) || !sum_ok(t, t->len))
+			continue;
+		*len = t->len;
+		return (uint8_t *)t;
+	}
+	return NULL;
+}
+
+void acpi_hide(uint8_t *table, uint32_t len)
+{
+	struct sdt *t = (struct sdt *)table;
+
+	memset(t + 1, 0, len - sizeof(*t));
+	memcpy(t->sig, "XXXX", 4);
+	t->sum = 0;
+	for (uint32_t i = 0; i < len; i++)
+		t->sum = (uint8_t)(t->sum - (i == offsetof(struct sdt, sum) ? 0 : get8(t, i)));
+}
+
 void acpi_init(void)
 {
 	uint16_t ebda_seg;
-	const struct sdt *root;
-	uint32_t step = 4, n;
+	uint8_t *table;
+	uint32_t n, len;
 
 	memcpy(&ebda_seg, phys(0x40e), 2);
 	acpi.rsdp = ebda_seg ? find_rsdp((uint64_t)ebda_seg << 4, ((uint64_t)ebda_seg << 4) + 1024) : 0;
@@ -142,12 +176,11 @@ void acpi_init(void)
 	root = phys(get32(phys(acpi.rsdp), 16));
 	if (get8(phys(acpi.rsdp), 15) >= 2 && get64(phys(acpi.rsdp), 24)) {
 		root = phys(get64(phys(acpi.rsdp), 24));
-		step = 8;
+		root_step = 8;
 	}
-	n = (root->len - sizeof(*root)) / step;
+	n = (root->len - sizeof(*root)) / root_step;
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t off = (uint32_t)sizeof(*root) + i * step;
-		const struct sdt *t = phys(step == 8 ? get64(root, off) : get32(root, off));
+		const struct sdt *t = table_at(i);
 
 		if (!sum_ok(t, t->len))
 			continue;
@@ -160,6 +193,8 @@ void acpi_init(void)
 			acpi.ecam_size = (uint64_t)(get8(t, 55) - get8(t, 54) + 1) << 20;
 		}
 	}
+	table = acpi_find("HPET", &len);
+	acpi.hpet = table && len >= 52 ? get64(table, 44) : 0;
 	if (!acpi.cpus)
 		panic("the ACPI tables list no CPU");
 }

@@ -4,6 +4,7 @@
 
 #include "hv/x86/guest.h"
 #include "hv/x86/host.h"
+#include "hv/x86/iommu.h"
 #include "hv/x86/svm.h"
 #include "hv/x86/x86.h"
 
@@ -27,7 +28,7 @@ void boot_main(uint32_t magic, uint32_t info);
 static struct mb_module modules[2];
 static char cmdline[CMDLINE_MAX];
 static uint8_t root_secret[TSR_KEY_SIZE];
-static bool have_secret, iommu_off;
+static bool have_secret, iommu_off, iommu_on;
 
 /* Copies a string out and wipes it: the host must not find what the command line says. */
 static void take_string(char *to, size_t max, uint32_t from)
@@ -126,8 +127,10 @@ static const char *host_cmdline(void)
 
 static uint32_t development(void)
 {
-	uint32_t d = TSR_DEVELOPMENT_NO_IOMMU;
+	uint32_t d = TSR_DEVELOPMENT_INTERRUPTS;
 
+	if (!iommu_on)
+		d |= TSR_DEVELOPMENT_NO_IOMMU;
 	if (have_secret)
 		d |= TSR_DEVELOPMENT_ROOT_SECRET;
 	if (!svm_features.r_init)
@@ -145,7 +148,7 @@ static void start_core(void)
 		.hv = { virt_to_phys(hv_start) / PAGE, (hv_limit - virt_to_phys(hv_start)) / PAGE },
 		.nr_frames = mem_top / PAGE,
 		.nr_cpus = cpu_count,
-		.guests_allowed = iommu_off && chipset.smram_locked,
+		.guests_allowed = (iommu_on || iommu_off) && chipset.smram_locked,
 		.development = development(),
 		.root_secret = have_secret ? root_secret : NULL,
 	};
@@ -169,8 +172,10 @@ static void say(void)
 		   virt_to_phys(hv_start), hv_limit, (hv_limit - virt_to_phys(hv_start)) >> 20);
 	if (iommu_off)
 		con_printf("WARNING: iommu=off: devices can read and write all memory; a development platform, keep no secrets here");
+	else if (!iommu_on)
+		con_printf("no IOMMU keeps devices out, so no guests will run; iommu=off on this command line allows them");
 	else
-		con_printf("no IOMMU is driven by this release, so no guests will run; iommu=off on this command line allows them");
+		con_printf("devices can send INIT, NMI and SMI as messages: a development platform");
 	if (have_secret)
 		con_printf("WARNING: root_secret= was given: whoever saw it can open every disk sealed here");
 	else
@@ -194,6 +199,8 @@ void boot_main(uint32_t magic, uint32_t info)
 	smp_start();
 	npt_init();
 	guard_mmio_init();
+	iommu_find();
+	iommu_on = !iommu_off && iommu_start();
 	start_core();
 	guest_init();
 	say();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
  * The one place that reads the host's instructions: a store to a guarded device
- * page, in 64-bit code, one of MOV r8/r32 -> m, MOV imm -> m, XCHG r32, m with an
+ * page, in 64-bit code, one of MOV r8/r32/r64 -> m, MOV imm -> m, XCHG r32, m with an
  * optional 66 or REX prefix. Anything else is refused. Bytes are fetched once, each
  * through a frame that is the host's; where they say the store goes is not looked
  * at: the fault has the address.
@@ -76,10 +76,12 @@ static uint32_t operand_len(const uint8_t *p)
 	return len + (mod == 1 ? 1 : mod == 2 ? 4 : 0);
 }
 
-static uint32_t reg_value(const struct vcpu_regs *r, uint32_t reg, uint32_t size, bool rex)
+static uint64_t reg_value(const struct vcpu_regs *r, uint32_t reg, uint32_t size, bool rex)
 {
 	if (size == 1 && !rex && reg >= 4)
 		return (uint8_t)(r->r[reg - 4] >> 8);
+	if (size == 8)
+		return r->r[reg];
 	return size == 4 ? (uint32_t)r->r[reg] : size == 2 ? (uint16_t)r->r[reg] : (uint8_t)r->r[reg];
 }
 
@@ -98,9 +100,12 @@ bool decode_store(const struct vcpu_regs *r, const struct host_state *s, struct 
 	}
 	if ((insn[at] & 0xf0) == 0x40)
 		rex = insn[at++];
-	if (rex & REX_W)
-		return false;
 	op = insn[at++];
+	if (rex & REX_W) {
+		if (op != 0x89)
+			return false;
+		size = 8;
+	}
 	len = operand_len(&insn[at]);
 	reg = ((insn[at] >> 3) & 7) | (rex & REX_R ? 8 : 0);
 	if (!len)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Guarded device pages. The local APIC, the IOAPICs and PCI configuration space are
+ * Guarded device pages. The local APIC, the IOAPICs, the HPET and PCI configuration space are
  * read-only in the host's table; the one store of a write is decoded, judged and
  * done here. 0xfee01000 to 0xfeefffff is absent: a CPU's write there is an MSI.
  */
@@ -14,6 +14,9 @@
 #define IOAPIC_SEL	0x00
 #define IOAPIC_WIN	0x10
 #define IOAPIC_FIRST	0x10	/* redirection entries, two registers each */
+#define HPET_TIMERS	0x100u	/* configuration registers, one each HPET_TIMER_SIZE */
+#define HPET_TIMER_SIZE	0x20u
+#define HPET_MESSAGE	(1u << 14)	/* FSB_EN_CNF: IA-PC HPET specification 1.0a, 2.3.8 */
 #define RTE_MODE(v)	(((v) >> 8) & 7)
 
 void guard_mmio_init(void)
@@ -22,6 +25,8 @@ void guard_mmio_init(void)
 	npt_host_mmio(APIC_BASE_PA + PAGE, MSI_END - APIC_BASE_PA - PAGE, 0);
 	for (uint32_t i = 0; i < acpi.ioapics; i++)
 		npt_host_mmio(acpi.ioapic[i] & ~(PAGE - 1), PAGE, PERM_R);
+	if (acpi.hpet)
+		npt_host_mmio(acpi.hpet & ~(PAGE - 1), PAGE, PERM_R);
 	if (acpi.ecam_size)
 		npt_host_mmio(acpi.ecam_base, acpi.ecam_size, PERM_R);
 }
@@ -32,8 +37,10 @@ static void do_store(uint64_t pa, const struct store *st)
 		*(volatile uint8_t *)phys(pa) = (uint8_t)st->value;
 	else if (st->size == 2)
 		*(volatile uint16_t *)phys(pa) = (uint16_t)st->value;
+	else if (st->size == 4)
+		*(volatile uint32_t *)phys(pa) = (uint32_t)st->value;
 	else
-		*(volatile uint32_t *)phys(pa) = st->value;
+		*(volatile uint64_t *)phys(pa) = st->value;
 }
 
 /* An entry may raise a vector, the host's NMI or the PIC's interrupt; SMI and INIT not. */
@@ -57,6 +64,19 @@ static bool ioapic_write(uint64_t page, uint32_t off, uint32_t v)
 	return ok;
 }
 
+/* A timer that sends messages instead of interrupts can write four bytes to any address, past every IOMMU. */
+static bool hpet_write(uint64_t pa, const struct store *st)
+{
+	uint32_t off = pa & (PAGE - 1);
+
+	if (st->size < 4 || (off & (st->size - 1)))
+		return false;
+	if (off >= HPET_TIMERS && !(off & (HPET_TIMER_SIZE - 1)) && (st->value & HPET_MESSAGE))
+		return false;
+	do_store(pa, st);
+	return true;
+}
+
 static bool ecam_write(uint64_t pa, const struct store *st)
 {
 	uint64_t off = pa - acpi.ecam_base;
@@ -65,7 +85,7 @@ static bool ecam_write(uint64_t pa, const struct store *st)
 	if ((off & (st->size - 1)) != 0)
 		return false;
 	conf_lock();
-	ok = guard_pci_write((uint16_t)(off >> 12), off & 0xfff, st->size, st->value);
+	ok = guard_pci_write((uint16_t)(off >> 12), off & 0xfff, st->size, (uint32_t)st->value);
 	if (ok)
 		do_store(pa, st);
 	conf_unlock();
@@ -76,16 +96,18 @@ enum verdict guard_mmio(struct cpu *c, const struct host_state *s, uint64_t gpa,
 {
 	uint64_t page = gpa & ~(PAGE - 1);
 	bool ecam = acpi.ecam_size && gpa >= acpi.ecam_base && gpa - acpi.ecam_base < acpi.ecam_size;
-	bool ioapic = false;
+	bool ioapic = false, hpet = acpi.hpet && page == (acpi.hpet & ~(PAGE - 1));
 	struct store st;
 	uint32_t old = 0;
 	bool ok;
 
 	for (uint32_t i = 0; i < acpi.ioapics; i++)
 		ioapic |= page == (acpi.ioapic[i] & ~(PAGE - 1));
-	if (!write || (page != APIC_BASE_PA && !ecam && !ioapic) || !decode_store(&c->regs, s, &st))
+	if (!write || (page != APIC_BASE_PA && !ecam && !ioapic && !hpet) || !decode_store(&c->regs, s, &st))
 		return V_GP;
-	if (!ecam && (st.size != 4 || (gpa & 3)))
+	if (st.size == 8 && (!hpet || st.xchg >= 0))
+		return V_GP;
+	if (!ecam && !hpet && (st.size != 4 || (gpa & 3)))
 		return V_GP;
 	if (st.xchg >= 0)
 		old = *(volatile uint32_t *)phys(gpa & ~3ull);
@@ -93,8 +115,10 @@ enum verdict guard_mmio(struct cpu *c, const struct host_state *s, uint64_t gpa,
 		ok = apic_host_write(gpa & 0xfff, st.value);
 	else if (ecam)
 		ok = ecam_write(gpa, &st);
+	else if (hpet)
+		ok = hpet_write(gpa, &st);
 	else
-		ok = ioapic_write(page, gpa & 0xfff, st.value);
+		ok = ioapic_write(page, gpa & 0xfff, (uint32_t)st.value);
 	if (!ok)
 		return V_GP;
 	if (st.xchg >= 0)

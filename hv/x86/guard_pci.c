@@ -11,6 +11,7 @@
 #include <core/core.h>
 
 #include "hv/x86/host.h"
+#include "hv/x86/iommu.h"
 #include "hv/x86/x86.h"
 
 #define BDF_HOST_BRIDGE	0x0000
@@ -163,7 +164,7 @@ bool guard_pci_write(uint16_t bdf, uint32_t reg, uint32_t size, uint32_t value)
 
 	if (conf_read(bdf, 0) == ~0u)
 		return true;	/* nobody there */
-	if (!bridge_ok(conf_read(bdf, 8) >> 16, bdf, reg))
+	if (iommu_owns(bdf) || !bridge_ok(conf_read(bdf, 8) >> 16, bdf, reg))
 		return false;
 	if (reg >= 0x40)
 		return true;

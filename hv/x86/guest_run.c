@@ -287,10 +287,14 @@ static void run_prepare(struct vcpu *v, uint8_t vector)
 
 	vmcb->int_ctl &= ~INT_WINDOW;
 	vmcb->intercept1 |= VMCB_I1_VINTR;
-	if (!vector)
+	/*
+	 * In an interrupt shadow nothing is offered, not even a window: QEMU 7.2 forgets the shadow at VMRUN, and an interrupt between STI and HLT
+	 * would leave the guest asleep. The HLT's own exit, or the host's next interrupt, looks again.
+	 */
+	if (!vector || (vmcb->int_state & SHADOW))
 		return;
 	vmcb->int_ctl |= VMCB_INT_VIRQ | INT_PRIO(vector) | VMCB_INT_VECTOR(vector);
-	if (deliverable(vmcb, vector) && !(vmcb->int_state & SHADOW) && !(vmcb->event_inj & VMCB_EV_VALID)) {
+	if (deliverable(vmcb, vector) && !(vmcb->event_inj & VMCB_EV_VALID)) {
 		vmcb->intercept1 &= ~VMCB_I1_VINTR;
 		guest_apic_accept(v, vector);
 		a->offered = vector;

@@ -44,8 +44,8 @@ enum verdict guard_mmio(struct cpu *c, const struct host_state *s, uint64_t gpa,
 /* decode.c: the one store of a listed MOV or XCHG form. */
 struct store {
 	uint32_t len;		/* of the instruction, bytes */
-	uint32_t size;		/* of the store: 1, 2, 4 */
-	uint32_t value;
+	uint32_t size;		/* of the store: 1, 2, 4; 8 by MOV r64 */
+	uint64_t value;
 	int xchg;		/* register that gets the old value, or -1 */
 };
 bool decode_store(const struct vcpu_regs *r, const struct host_state *s, struct store *out);
@@ -71,6 +71,7 @@ _Noreturn void machine_reset(const char *why);
 _Noreturn void machine_off(uint16_t port, uint16_t value);
 
 /* log.c: one rate-limited line about a refused access. */
+void dma_refuse_log(uint16_t bdf, uint64_t address, bool write);
 void refuse_log(const struct cpu *c, uint64_t rip, const char *what, uint64_t address);
 
 #endif

@@ -65,7 +65,7 @@ void mem_reserve(struct mb_module *mods, uint32_t n)
 	uint64_t to;
 
 	pool_next = (virt_to_phys(hv_end) + STACK_SIZE - 1) & ~(STACK_SIZE - 1ull);
-	hv_limit = pool_next + mem_top / PAGE * 24 + mem_top / PAGE_1G * PAGE * 4 + (12ull << 20);
+	hv_limit = pool_next + mem_top / PAGE * 32 + mem_top / PAGE_1G * PAGE * 4 + (16ull << 20);
 	hv_limit = (hv_limit + PAGE_2M - 1) & ~(PAGE_2M - 1);
 	to = hv_limit;
 	for (uint32_t i = 0; i < n; i++)

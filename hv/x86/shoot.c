@@ -8,6 +8,7 @@
  */
 #include <core/arch.h>
 
+#include "hv/x86/iommu.h"
 #include "hv/x86/svm.h"
 #include "hv/x86/x86.h"
 
@@ -59,6 +60,8 @@ uint64_t arch_flush_begin(struct domain *d)
 			core_count(TSR_COUNT_shootdown_ipis);
 			nmi_send(cpus[i]);
 		}
+	if (d->id == DOMAIN_HOST)
+		iommu_flush(g);
 	return g;
 }
 
@@ -72,6 +75,11 @@ bool arch_flush_wait(struct domain *d, uint64_t generation)
 				return false;
 			cpu_relax();
 		}
+	while (d->id == DOMAIN_HOST && !iommu_flushed(generation)) {
+		if (rdtsc() > end)
+			return false;
+		cpu_relax();
+	}
 	return true;
 }
 

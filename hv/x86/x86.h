@@ -55,6 +55,7 @@ struct acpi_info {
 	uint32_t cpus, apic_id[MAX_CPUS], cpus_ignored;
 	uint64_t ioapic[4];
 	uint32_t ioapics;
+	uint64_t hpet;			/* registers, one page */
 	uint64_t ecam_base, ecam_size;	/* MCFG, segment 0 */
 	uint16_t pm1a_cnt, pm1b_cnt, smi_cmd, reset_port;
 	uint8_t acpi_enable, reset_value, s5_type;
@@ -62,6 +63,8 @@ struct acpi_info {
 };
 extern struct acpi_info acpi;
 void acpi_init(void);
+uint8_t *acpi_find(const char *sig, uint32_t *len); /* a whole table whose sum is right, or NULL */
+void acpi_hide(uint8_t *table, uint32_t len);	/* from the host: its contents are gone */
 
 /* smp.c */
 void cpu_init_self(struct cpu *c, uint32_t index);

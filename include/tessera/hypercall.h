@@ -81,6 +81,7 @@ enum tsr_feature { TSR_FEATURES(TSR_FEATURE_ENUM) };
 	X(34, TOKEN_MAP, TSR_BY_HOST, 64, struct tsr_token_map, "swap the tokens' pages into window pages")                \
 	X(35, TOKEN_UNMAP, TSR_BY_HOST, 64, struct tsr_token_ref, "swap them out; returns when every CPU has let go")      \
 	X(36, TOKEN_LIST, TSR_BY_HOST, 0, struct tsr_token_list, "up to 63 live tokens from slot a0 on; value = next slot, 0 at the end") \
+	X(37, DMA_FAULTS, TSR_BY_HOST, 0, struct tsr_dma_faults, "the latest accesses by devices that the IOMMU refused")   \
 	X(48, TOKEN_ISSUE, TSR_BY_GUEST, 64, struct tsr_token_issue, "let the host use runs of own pages")                 \
 	X(49, TOKEN_REVOKE, TSR_BY_GUEST, 64, struct tsr_token_ref, "end tokens; returns when every CPU has let go")       \
 	X(50, TOKEN_QUERY, TSR_BY_BOTH, 0, struct tsr_token_query, "what a live token is bound to, and its state")         \
@@ -117,7 +118,9 @@ enum tsr_call { TSR_CALLS(TSR_CALL_ENUM) };
 	X(events_raised, "events raised")                                      \
 	X(doorbells, "doorbells rung by guests")                               \
 	X(nmis_forwarded, "NMIs that were the host's own")                     \
-	X(oracle_runs, "checks of every leaf against the frame table (debug builds)")
+	X(oracle_runs, "checks of every leaf against the frame table (debug builds)") \
+	X(iotlb_flushes, "invalidations of the devices' translations")         \
+	X(dma_faults, "accesses by devices that the IOMMU refused and recorded")
 
 #define TSR_COUNTER_ENUM(name, text) TSR_COUNT_##name,
 enum tsr_counter { TSR_COUNTERS(TSR_COUNTER_ENUM) TSR_COUNTER_NR };
@@ -152,6 +155,7 @@ struct tsr_info {
 #define TSR_DEVELOPMENT_ROOT_SECRET (1u << 1) /* root secret came from the command line */
 #define TSR_DEVELOPMENT_SMRAM       (1u << 2) /* SMRAM could not be locked */
 #define TSR_DEVELOPMENT_INIT        (1u << 3) /* INIT cannot be held by this CPU */
+#define TSR_DEVELOPMENT_INTERRUPTS  (1u << 4) /* devices can send INIT, NMI or SMI as messages */
 
 struct tsr_token_query {
 	struct tsr_token token;     /* in */
@@ -289,6 +293,27 @@ struct tsr_token_list {
 	struct tsr_token_info token[63];
 };
 TSR_ASSERT_SIZE(struct tsr_token_list, 4096);
+
+#define TSR_DMA_FAULTS_MAX 63u
+
+/* One access by a device of the host that the IOMMU refused. */
+struct tsr_dma_fault {
+	uint64_t address;   /* as the device gave it; to the byte where the unit records it so, else to the page */
+	uint16_t device;    /* requester id: bus << 8 | device << 3 | function */
+	uint8_t write;      /* 1: write, 0: read */
+	uint8_t reason;     /* the unit's own number: AMD event code, VT-d fault reason */
+	uint32_t reserved;
+};
+TSR_ASSERT_SIZE(struct tsr_dma_fault, 16);
+
+/* Result of DMA_FAULTS: the latest ones, oldest first. A unit may record fewer than happened; QEMU's AMD model records none. */
+struct tsr_dma_faults {
+	uint64_t total;     /* recorded since start; those before the listed ones are forgotten */
+	uint32_t count;     /* entries filled */
+	uint32_t reserved;
+	struct tsr_dma_fault fault[TSR_DMA_FAULTS_MAX];
+};
+TSR_ASSERT_SIZE(struct tsr_dma_faults, 1024);
 
 /* ------------------------------------------------------------------ guest */
 

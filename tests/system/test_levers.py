@@ -162,6 +162,21 @@ def test_fw_cfg_is_dead():
             assert order(m, "pciread", 0x1F << 11 | reg).value == was
 
 
+def test_hpet_sends_no_messages():
+    """where the hypervisor is, no timer of the HPET can be set to write messages, by either size of store, and tries are counted [GUARD-14]"""
+    with Machine(smp=2, mem=1024, cmdline=KEEP_OFF.format(2), name="levers-hpet") as m:
+        m.wait_ready()
+        load(m)
+        timer = HPET + HPET_TIMER
+        was = order(m, "mmread", timer).value
+        refused(m, "faults_memory", "mmwrite", timer, was | 1 << 14, 1)
+        assert order(m, "mmread", timer).value == was
+        # What does no harm passes, so that the refusal is of the bit and not of the page.
+        order(m, "mmwrite", timer, was ^ 1 << 3, 1)
+        assert order(m, "mmread", timer).value == was ^ 1 << 3
+        order(m, "mmwrite", timer, was, 1)
+
+
 def test_reset_ports():
     """port 0xCF9, port 0x92 and the keyboard controller's output port reset the machine after scrubbing only [GUARD-11]"""
     for why, writes in (("port 0xcf9", ("0xcf9 1 6",)), ("reset register", ("0x92 1 1",)),

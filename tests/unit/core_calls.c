@@ -158,6 +158,21 @@ static void the_mailbox_is_read_once(void **state)
 	fake.on_wait = NULL;
 }
 
+/* [DMA-5] */
+static void the_host_is_told_what_devices_were_refused(void **state)
+{
+	const struct tsr_dma_faults *list = host_mail();
+
+	(void)state;
+	assert_int_equal(host_call(TSR_CALL_DMA_FAULTS, 1, 0, 0), -TSR_E_ARG);
+	assert_int_equal(host_call(TSR_CALL_DMA_FAULTS, 0, 0, 0), TSR_OK);
+	assert_int_equal(list->total, 5);
+	assert_int_equal(list->count, 1);
+	assert_int_equal(list->fault[0].device, 0x18);
+	assert_int_equal(list->fault[0].address, 0x1234000);
+	assert_int_equal(list->fault[1].address, 0);
+}
+
 /* [HC-15] */
 static void info_tells_the_host_everything_and_a_guest_its_limits(void **state)
 {
@@ -225,6 +240,7 @@ int main(void)
 		T(a_call_with_a_structure_needs_a_mailbox),
 		T(a_mailbox_is_one_plain_page_of_the_caller),
 		T(the_mailbox_is_read_once),
+		T(the_host_is_told_what_devices_were_refused),
 		T(info_tells_the_host_everything_and_a_guest_its_limits),
 		T(a_development_platform_says_why),
 	};

@@ -57,6 +57,29 @@ static void every_corrupted_leaf_of_the_host_is_found(void **state)
 	any_call();
 }
 
+static void corrupt_dma_halts(uint64_t g, struct leaf l)
+{
+	struct leaf *at = &core_host()->tables->dma[g], old = *at;
+
+	*at = l;
+	expect_halt(any_call());
+	*at = old;
+	any_call();
+}
+
+static void every_corrupted_leaf_of_devices_is_found(void **state)
+{
+	uint64_t own = host_take(1);
+
+	(void)state;
+	corrupt_dma_halts(FAKE_HV_FIRST, leaf_to(FAKE_HV_FIRST, PERM_R));
+	corrupt_dma_halts(guest_ram(d), leaf_to(guest_ram(d), PERM_W));
+	corrupt_dma_halts(own, leaf_to(own + 1, PERM_R | PERM_W));
+	corrupt_dma_halts(own, leaf_to(0, 0));
+	corrupt_dma_halts(window, leaf_to(window, PERM_R | PERM_W));
+	corrupt_dma_halts(FAKE_HOLE, leaf_to(FAKE_HOLE, PERM_R | PERM_W));
+}
+
 static void every_corrupted_leaf_of_a_guest_is_found(void **state)
 {
 	struct domain *other = guest_make(16);
@@ -239,6 +262,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, host_teardown)
 	const struct CMUnitTest tests[] = {
 		T(every_corrupted_leaf_of_the_host_is_found),
+		T(every_corrupted_leaf_of_devices_is_found),
 		T(every_corrupted_leaf_of_a_guest_is_found),
 		T(every_contradiction_in_the_frame_table_is_found),
 		T(every_wrong_count_is_found),

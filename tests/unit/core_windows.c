@@ -144,6 +144,11 @@ static void the_host_sees_the_guests_page_with_the_tokens_direction_and_never_ex
 	fake_enter(1);
 	assert_int_equal(token_map(d, r, window, 1, TSR_DIR_READ), TSR_OK);
 	assert_int_equal(token_map(d, w, window + 1, 1, TSR_DIR_WRITE), TSR_OK);
+	/* [DMA-2] Devices get just the direction. */
+	assert_int_equal(arch_dma_get(gfn(window)).perm, PERM_R);
+	assert_int_equal(arch_dma_get(gfn(window)).frame.n, guest_ram(d) + 20);
+	assert_int_equal(arch_dma_get(gfn(window + 1)).perm, PERM_W);
+	assert_int_equal(arch_dma_get(gfn(window + 1)).frame.n, guest_ram(d) + 21);
 	assert_ptr_equal(fake_host_access(1, window, PERM_R), guest_page(d, 20));
 	assert_null(fake_host_access(1, window, PERM_W));
 	assert_null(fake_host_access(1, window, PERM_X));
@@ -175,7 +180,7 @@ static void two_elements_of_one_batch_cannot_share_a_token_or_a_window_page(void
 	assert_int_equal(grant_find(&t)->state, TSR_TOKEN_MAPPED);
 }
 
-/* [TOK-12] */
+/* [TOK-12] [DMA-3] */
 static void a_batch_of_any_length_is_one_shoot_down(void **state)
 {
 	struct tsr_token_map el[8];

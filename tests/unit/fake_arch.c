@@ -17,6 +17,7 @@ static void free_tables(struct arch_tables *t)
 	if (!t)
 		return;
 	free(t->leaf);
+	free(t->dma);
 	free(t->prepared);
 	free(t);
 }
@@ -130,6 +131,7 @@ struct arch_tables *arch_tables_create(struct domain *d)
 	t = calloc(1, sizeof(*t));
 	t->nr = d->id == DOMAIN_HOST ? fake.nr_frames : d->mem_pages;
 	t->leaf = calloc(t->nr, sizeof(*t->leaf));
+	t->dma = calloc(t->nr, sizeof(*t->dma));
 	t->prepared = calloc(t->nr / 512 + 1, sizeof(bool));
 	if (d->id == DOMAIN_HOST)
 		host_tables = t;
@@ -177,6 +179,36 @@ void arch_leaf_walk(const struct domain *d, void (*fn)(void *ctx, gfn_t g, struc
 	for (uint64_t g = 0; g < d->tables->nr; g++)
 		if (d->tables->leaf[g].perm)
 			fn(ctx, gfn(g), d->tables->leaf[g]);
+}
+
+bool arch_dma_active(void)
+{
+	return true;
+}
+
+void arch_dma_set(gfn_t g, struct leaf l)
+{
+	assert(fake.locked && g.n < host_tables->nr);
+	host_tables->dma[g.n] = l;
+}
+
+struct leaf arch_dma_get(gfn_t g)
+{
+	assert(g.n < host_tables->nr);
+	return host_tables->dma[g.n];
+}
+
+void arch_dma_fill(struct ram_range r)
+{
+	for (uint64_t m = r.first; m < r.first + r.count; m++)
+		host_tables->dma[m] = (struct leaf){ .frame = mfn(m), .perm = PERM_R | PERM_W };
+}
+
+void arch_dma_faults(struct tsr_dma_faults *out)
+{
+	out->total = 5;
+	out->count = 1;
+	out->fault[0] = (struct tsr_dma_fault){ .address = 0x1234000, .device = 0x18, .write = 1, .reason = 2 };
 }
 
 /* ------------------------------------------------------------------ shoot-down */

@@ -22,6 +22,7 @@
 
 struct arch_tables {
 	struct leaf *leaf;
+	struct leaf *dma; /* host: what its devices may do */
 	uint64_t nr;
 	bool *prepared; /* guests: per 512 leaves */
 };

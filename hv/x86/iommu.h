@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * The machine's IOMMU. iommu.c has the one table that translates for every device the host has, fills it as the core says, and knows when
+ * the units have let go of old entries; amdvi.c finds, programs and commands the units of its vendor. Core lock held, or boot.
+ */
+#ifndef HV_X86_IOMMU_H
+#define HV_X86_IOMMU_H
+
+#include <core/core.h>
+
+#define IOMMU_UNITS	8u
+#define IOMMU_DOMAIN	1u	/* the tag under which units cache the host's translations */
+
+/* How a vendor writes an entry, beside the address in bits 51:12. An entry that allows nothing is 0 as a whole. */
+struct iommu_format {
+	uint64_t leaf, read, write; /* leaf: set in each */
+	uint64_t large;		/* added in a leaf of 2 MiB */
+	uint64_t table[4];	/* by the level of the entry: 1 points to a table of 4 KiB leaves */
+};
+
+/* What the ACPI tables say of one vendor's units, and how these are driven. */
+struct iommu_kind {
+	const char *name, *signature;	/* signature: of the ACPI table */
+	struct iommu_format format;
+	/* Reads the table, checked to be len bytes that sum to 0. False: units cannot be used; the reason has been printed. */
+	bool (*parse)(const uint8_t *table, uint32_t len);
+	/* Root of the table by its levels: iommu_root(). All requester ids translate when it returns. False as above. */
+	bool (*start)(void);
+	/* Forget all translations, then store serial at *done. False: no room for the command now. */
+	bool (*flush)(uint32_t unit, uint64_t serial);
+	/* Hands each fault that a unit has recorded since the last time to iommu_fault(). */
+	void (*poll)(uint32_t unit);
+};
+extern const struct iommu_kind amdvi;
+
+/* One unit: filled by parse(). */
+struct iommu_unit {
+	uint64_t base, size;	/* registers */
+	uint32_t bdf;		/* its PCI function, or IOMMU_NO_BDF */
+	uint64_t flags;		/* of the ACPI table */
+	volatile uint64_t done;	/* serial of the last flush carried out, written by the unit itself */
+	uint64_t sent;
+};
+#define IOMMU_NO_BDF	0x10000u
+extern struct iommu_unit iommu_unit[IOMMU_UNITS];
+extern uint32_t iommu_units;
+
+/* A unit as parse() finds it; repeated descriptions of one are merged. NULL: too many, printed. */
+struct iommu_unit *iommu_add(uint64_t base, uint64_t size);
+/* A region that the firmware wants devices to reach whatever happens. False if it is RAM, which may be a guest's one day; printed. */
+bool iommu_firmware_region(uint64_t first, uint64_t end);
+/* Physical address of the root for so many levels: 3 (39 bits) or 4 (48 bits). 0: RAM lies beyond what 3 levels reach. */
+uint64_t iommu_root(uint32_t levels);
+void iommu_fault(uint16_t device, uint64_t address, bool write, uint8_t reason);
+
+/*
+ * Boot: finds the units and takes them from the host. Then, before core_init: starts them with a table that lets no device reach
+ * anything. False where devices are not kept out; the reason has been printed.
+ */
+void iommu_find(void);
+bool iommu_start(void);
+/* Is this the unit's own PCI function? */
+bool iommu_owns(uint16_t bdf);
+
+void iommu_flush(uint64_t serial);
+/* Have all flushes up to serial been carried out? Does not wait. */
+bool iommu_flushed(uint64_t serial);
+
+#endif
