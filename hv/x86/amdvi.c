@@ -172,15 +172,18 @@ static bool turn_on(uint32_t i, const uint64_t *devtab)
 static bool start(void)
 {
 	uint64_t *devtab = boot_alloc(DEVTAB_PAGES);
+	bool ok = true;
 
 	for (uint32_t id = 0; id < 65536; id++) {
 		devtab[4 * id + 1] = IOMMU_DOMAIN;
 		devtab[4 * id] = iommu_root(4) | DTE_LEVELS(4) | DTE_VALID | PTE_READ | PTE_WRITE;
 	}
-	for (uint32_t i = 0; i < iommu_units; i++)
-		if (!turn_on(i, devtab))
-			return false;
-	return true;
+	for (uint32_t i = 0; i < iommu_units && ok; i++)
+		ok = turn_on(i, devtab);
+	/* All or none: behind a table that is never filled the host's devices could do nothing. */
+	for (uint32_t i = 0; i < iommu_units && !ok; i++)
+		*reg(i, REG_CONTROL) = 0;
+	return ok;
 }
 
 static void poll(uint32_t unit)
