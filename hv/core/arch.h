@@ -35,6 +35,7 @@ bool arch_dma_active(void);
 void arch_dma_set(gfn_t g, struct leaf l);
 struct leaf arch_dma_get(gfn_t g);
 void arch_dma_fill(struct ram_range r);
+void arch_dma_poll(void); /* takes over what the units have recorded, and counts it */
 void arch_dma_faults(struct tsr_dma_faults *out); /* total, count and entries of a zeroed *out */
 
 /* Takes one zeroed page of d's donated table pages; provided by the core for the architecture. false: none left. */

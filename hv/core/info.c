@@ -25,6 +25,7 @@ int call_DMA_FAULTS(struct call *c)
 	struct tsr_dma_faults *list = c->mail;
 
 	memset(list, 0, sizeof(*list));
+	arch_dma_poll();
 	arch_dma_faults(list);
 	c->reply = true;
 	return TSR_OK;
@@ -48,6 +49,7 @@ int call_INFO(struct call *c)
 	if (c->d->id != DOMAIN_HOST)
 		return TSR_OK;
 
+	arch_dma_poll();
 	info->cpus = boot->nr_cpus;
 	info->guests = guest_count();
 	info->tokens = grant_live();

@@ -16,8 +16,9 @@
 
 struct iommu_unit iommu_unit[IOMMU_UNITS];
 uint32_t iommu_units;
+bool iommu_noncoherent;
 
-static const struct iommu_kind *const kinds[] = { &amdvi };
+static const struct iommu_kind *const kinds[] = { &amdvi, &vtd };
 static const struct iommu_kind *kind;	/* NULL: no unit that can be used */
 static bool running;
 static const struct iommu_format *fmt;
@@ -29,7 +30,13 @@ static struct tsr_dma_fault faults[TSR_DMA_FAULTS_MAX];
 static uint64_t faults_total;
 
 static inline uint64_t load(const uint64_t *e) { return __atomic_load_n(e, __ATOMIC_RELAXED); }
-static inline void store(uint64_t *e, uint64_t v) { __atomic_store_n(e, v, __ATOMIC_RELEASE); }
+
+static inline void store(uint64_t *e, uint64_t v)
+{
+	__atomic_store_n(e, v, __ATOMIC_RELEASE);
+	if (iommu_noncoherent)
+		asm volatile("clflush %0" : "+m"(*e));
+}
 
 /* ------------------------------------------------------------------ the table */
 
@@ -129,7 +136,9 @@ void arch_dma_fill(struct ram_range r)
 
 static bool caught_up(const struct iommu_unit *u, uint64_t serial)
 {
-	return u->done >= serial || (u->done == u->sent && u->sent >= serial_sent);
+	uint64_t done = u->sent - (uint32_t)(u->sent - u->done);
+
+	return done >= serial || (done == u->sent && u->sent >= serial_sent);
 }
 
 void iommu_flush(uint64_t serial)
@@ -170,13 +179,16 @@ void iommu_fault(uint16_t device, uint64_t address, bool write, uint8_t reason)
 	dma_refuse_log(device, address, write);
 }
 
-void arch_dma_faults(struct tsr_dma_faults *out)
+void arch_dma_poll(void)
 {
-	uint64_t first;
-
 	for (uint32_t i = 0; running && i < iommu_units; i++)
 		kind->poll(i);
-	first = faults_total > TSR_DMA_FAULTS_MAX ? faults_total - TSR_DMA_FAULTS_MAX : 0;
+}
+
+void arch_dma_faults(struct tsr_dma_faults *out)
+{
+	uint64_t first = faults_total > TSR_DMA_FAULTS_MAX ? faults_total - TSR_DMA_FAULTS_MAX : 0;
+
 	out->total = faults_total;
 	out->count = (uint32_t)(faults_total - first);
 	for (uint32_t i = 0; i < out->count; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
  * The machine's IOMMU. iommu.c has the one table that translates for every device the host has, fills it as the core says, and knows when
- * the units have let go of old entries; amdvi.c finds, programs and commands the units of its vendor. Core lock held, or boot.
+ * the units have let go of old entries; amdvi.c and vtd.c find, program and command the units of one vendor each. Core lock held, or boot.
  */
 #ifndef HV_X86_IOMMU_H
 #define HV_X86_IOMMU_H
@@ -31,19 +31,20 @@ struct iommu_kind {
 	/* Hands each fault that a unit has recorded since the last time to iommu_fault(). */
 	void (*poll)(uint32_t unit);
 };
-extern const struct iommu_kind amdvi;
+extern const struct iommu_kind amdvi, vtd;
 
 /* One unit: filled by parse(). */
 struct iommu_unit {
 	uint64_t base, size;	/* registers */
 	uint32_t bdf;		/* its PCI function, or IOMMU_NO_BDF */
 	uint64_t flags;		/* of the ACPI table */
-	volatile uint64_t done;	/* serial of the last flush carried out, written by the unit itself */
+	volatile uint64_t done;	/* serial of the last flush carried out, written by the unit itself: at least its low half */
 	uint64_t sent;
 };
 #define IOMMU_NO_BDF	0x10000u
 extern struct iommu_unit iommu_unit[IOMMU_UNITS];
 extern uint32_t iommu_units;
+extern bool iommu_noncoherent; /* a unit reads its tables past the caches */
 
 /* A unit as parse() finds it; repeated descriptions of one are merged. NULL: too many, printed. */
 struct iommu_unit *iommu_add(uint64_t base, uint64_t size);

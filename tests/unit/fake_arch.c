@@ -204,6 +204,10 @@ void arch_dma_fill(struct ram_range r)
 		host_tables->dma[m] = (struct leaf){ .frame = mfn(m), .perm = PERM_R | PERM_W };
 }
 
+void arch_dma_poll(void)
+{
+}
+
 void arch_dma_faults(struct tsr_dma_faults *out)
 {
 	out->total = 5;
