@@ -55,22 +55,22 @@ class Story:
 class Demo:
     """The machine's two lives and what was seen in them."""
 
-    def __init__(self, variant, mem, smp):
-        self.variant, self.mem, self.smp = variant, mem, smp
+    def __init__(self, variant, mem, smp, iommu):
+        self.variant, self.mem, self.smp, self.iommu = variant, mem, smp, iommu
         self.dir = os.path.join(ROOT, "build/run")
         self.image = os.path.join(self.dir, "disk.img")
         self.story = Story(7)
         self.seen = {}
 
     def machine(self, name):
-        return Machine(smp=self.smp, mem=self.mem, hv=f"root_secret={ROOT_SECRET.hex()}", disks=[self.image], iommu="amd",
+        return Machine(smp=self.smp, mem=self.mem, hv=f"root_secret={ROOT_SECRET.hex()}", disks=[self.image], iommu=self.iommu,
                        devices=["-device", "edu,dma_mask=0xffffffffffffffff"], media=True, variant=self.variant, name=name)
 
     def power_on(self, m):
         m.wait_ready()
         text = bytes(m.console.text).decode(errors="replace")
         # The text wraps only where a terminal does; the console's own line ends are what they are.
-        for line in re.findall(r"^tessera: ((?:Tessera on|WARNING|root_secret|AMD-Vi).*?)\r?$", text, re.M):
+        for line in re.findall(r"^tessera: ((?:Tessera on|WARNING|root_secret|AMD-Vi|VT-d).*?)\r?$", text, re.M):
             self.story.say(f"hypervisor: {line}")
         self.story.say(f"host: Debian {m.run('uname -r').strip()} on {m.run('nproc').strip()} CPUs, inside its container")
         m.run("modprobe tessera_host && modprobe host_attack")
@@ -245,11 +245,12 @@ def main():
     parser.add_argument("--variant", default="default")
     parser.add_argument("--mem", type=int, default=2048, help="MiB of the emulated machine")
     parser.add_argument("--smp", type=int, default=2)
+    parser.add_argument("--iommu", default="amd", choices=["amd", "intel"], help="the emulated machine's IOMMU")
     args = parser.parse_args()
     print("Tessera: a guest keeps its files on a disk that its host cannot read.\n"
           "Everything below happens on an emulated AMD machine; guest and host are stock Debian kernels.")
     try:
-        Demo(args.variant, args.mem, args.smp).run()
+        Demo(args.variant, args.mem, args.smp, args.iommu).run()
     except (MachineError, Failed) as error:
         print(f"\nrun: FAILED: {error}\nThe consoles are in build/logs/run-1.log and run-2.log.", file=sys.stderr)
         return 1
