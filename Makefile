@@ -22,7 +22,7 @@ help:
 	@echo 'make bare          boot the stock kernel on the emulated machine, without the hypervisor'
 	@echo 'make clean         delete what was built           make distclean also what was fetched'
 	@echo
-	@echo 'VARIANT=default|release|noprotect|noack|noseal|badleaf picks what is built, into build/VARIANT (now: $(VARIANT))'
+	@echo 'VARIANT=default|release|noprotect|noack|noiotlb|noseal|badleaf picks what is built, into build/VARIANT (now: $(VARIANT))'
 
 include mk/config.mk
 include mk/parts.mk

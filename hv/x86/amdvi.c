@@ -6,7 +6,6 @@
 #include "hv/x86/iommu.h"
 #include "hv/x86/x86.h"
 
-#define IVRS_BLOCKS	48u
 #define IVHD_10		0x10
 #define IVHD_11		0x11
 #define IVHD_40		0x40
@@ -56,54 +55,20 @@
 static uint64_t *commands[IOMMU_UNITS], *events[IOMMU_UNITS];
 static uint64_t tail[IOMMU_UNITS];
 
-static volatile uint64_t *reg(uint32_t unit, uint32_t at)
+static bool parse(const uint8_t *b, uint32_t len)
 {
-	return phys(iommu_unit[unit].base + at);
-}
-
-static uint64_t get(const uint8_t *p, uint32_t bytes)
-{
-	uint64_t v = 0;
-
-	memcpy(&v, p, bytes);
-	return v;
-}
-
-static bool parse_unit(const uint8_t *b, uint32_t len)
-{
-	uint64_t base = len >= 24 ? get(b + 8, 8) : 0;
 	struct iommu_unit *u;
 
-	if (!base || base & (PAGE - 1) || base + REGS_SIZE > 1ull << 32 || mem_has_ram(base, REGS_SIZE) || get(b + 16, 2)) {
-		con_printf("AMD-Vi: the unit at %lx, segment %lu, is not where it can be driven", base, len >= 24 ? get(b + 16, 2) : 0);
-		return false;
-	}
-	u = iommu_add(base, REGS_SIZE);
+	if (b[0] >= IVMD_FIRST && b[0] <= IVMD_LAST)
+		return len >= 32 && iommu_firmware_region(&amdvi, table_get(b + 16, 8), table_get(b + 16, 8) + table_get(b + 24, 8));
+	if (b[0] != IVHD_10 && b[0] != IVHD_11 && b[0] != IVHD_40)
+		return true;
+	u = len >= 24 ? iommu_add(&amdvi, table_get(b + 8, 8), REGS_SIZE, table_get(b + 16, 2)) : NULL;
 	if (!u)
 		return false;
-	u->bdf = (uint32_t)get(b + 4, 2);
+	u->bdf = (uint32_t)table_get(b + 4, 2);
 	u->flags = b[1];
 	return true;
-}
-
-static bool parse(const uint8_t *table, uint32_t size)
-{
-	bool ok = true;
-
-	for (uint32_t at = IVRS_BLOCKS, len; at + 8 <= size; at += len) {
-		const uint8_t *b = table + at;
-
-		len = (uint32_t)get(b + 2, 2);
-		if (len < 8 || len > size - at) {
-			con_printf("AMD-Vi: the firmware's table is damaged at %u", at);
-			return false;
-		}
-		if (b[0] == IVHD_10 || b[0] == IVHD_11 || b[0] == IVHD_40)
-			ok &= parse_unit(b, len);
-		else if (b[0] >= IVMD_FIRST && b[0] <= IVMD_LAST)
-			ok &= len >= 32 && iommu_firmware_region(get(b + 16, 8), get(b + 16, 8) + get(b + 24, 8));
-	}
-	return ok;
 }
 
 static void put(uint32_t unit, uint64_t low, uint64_t high)
@@ -117,14 +82,14 @@ static void put(uint32_t unit, uint64_t low, uint64_t high)
 
 static bool submit(uint32_t unit, uint64_t low, uint64_t high, uint64_t serial)
 {
-	uint64_t used = (tail[unit] - *reg(unit, REG_CMD_HEAD)) & RING_MASK;
+	uint64_t used = (tail[unit] - *iommu_reg(unit, REG_CMD_HEAD)) & RING_MASK;
 
 	if (used > PAGE - 4 * 16)
 		return false;
 	put(unit, low, high);
 	put(unit, CMD_WAIT | virt_to_phys((void *)&iommu_unit[unit].done) | WAIT_STORE, serial);
 	asm volatile("mfence" : : : "memory");
-	*reg(unit, REG_CMD_TAIL) = tail[unit];
+	*iommu_reg(unit, REG_CMD_TAIL) = tail[unit];
 	return true;
 }
 
@@ -145,20 +110,20 @@ static bool turn_on(uint32_t i, const uint64_t *devtab)
 	uint64_t control = (u->flags & 1) << 1 | (u->flags >> 1 & 3) << 8 | (u->flags >> 3 & 1) << 11 | (u->flags >> 5 & 1) << 10;
 	uint64_t end;
 
-	if (!(*reg(i, REG_FEATURES) & FEATURE_INV_ALL)) {
+	if (!(*iommu_reg(i, REG_FEATURES) & FEATURE_INV_ALL)) {
 		con_printf("AMD-Vi: the unit at %lx cannot forget everything at once", u->base);
 		return false;
 	}
 	commands[i] = boot_alloc(1);
 	events[i] = boot_alloc(1);
-	*reg(i, REG_CONTROL) = 0;
-	*reg(i, REG_DEVTAB) = virt_to_phys((void *)devtab) | (DEVTAB_PAGES - 1);
-	*reg(i, REG_COMMANDS) = virt_to_phys(commands[i]) | RING_LENGTH;
-	*reg(i, REG_EVENTS) = virt_to_phys(events[i]) | RING_LENGTH;
-	*reg(i, REG_EXCLUSION) = 0;
-	*reg(i, REG_CMD_HEAD) = *reg(i, REG_CMD_TAIL) = 0;
-	*reg(i, REG_EVT_HEAD) = *reg(i, REG_EVT_TAIL) = 0;
-	*reg(i, REG_CONTROL) = control | CTL_ENABLE | CTL_EVENTS | CTL_COMMANDS;
+	*iommu_reg(i, REG_CONTROL) = 0;
+	*iommu_reg(i, REG_DEVTAB) = virt_to_phys((void *)devtab) | (DEVTAB_PAGES - 1);
+	*iommu_reg(i, REG_COMMANDS) = virt_to_phys(commands[i]) | RING_LENGTH;
+	*iommu_reg(i, REG_EVENTS) = virt_to_phys(events[i]) | RING_LENGTH;
+	*iommu_reg(i, REG_EXCLUSION) = 0;
+	*iommu_reg(i, REG_CMD_HEAD) = *iommu_reg(i, REG_CMD_TAIL) = 0;
+	*iommu_reg(i, REG_EVT_HEAD) = *iommu_reg(i, REG_EVT_TAIL) = 0;
+	*iommu_reg(i, REG_CONTROL) = control | CTL_ENABLE | CTL_EVENTS | CTL_COMMANDS;
 	end = rdtsc() + START_US * tsc_khz() / 1000;
 	if (submit(i, CMD_INV_ALL, 0, 1))
 		while (u->done != 1 && rdtsc() < end)
@@ -182,13 +147,13 @@ static bool start(void)
 		ok = turn_on(i, devtab);
 	/* All or none: behind a table that is never filled the host's devices could do nothing. */
 	for (uint32_t i = 0; i < iommu_units && !ok; i++)
-		*reg(i, REG_CONTROL) = 0;
+		*iommu_reg(i, REG_CONTROL) = 0;
 	return ok;
 }
 
 static void poll(uint32_t unit)
 {
-	uint64_t head = *reg(unit, REG_EVT_HEAD) & RING_MASK, last = *reg(unit, REG_EVT_TAIL) & RING_MASK;
+	uint64_t head = *iommu_reg(unit, REG_EVT_HEAD) & RING_MASK, last = *iommu_reg(unit, REG_EVT_TAIL) & RING_MASK;
 
 	/* Bounded by the ring, whatever the unit says. */
 	for (; head != last; head = (head + 16) & RING_MASK) {
@@ -196,11 +161,11 @@ static void poll(uint32_t unit)
 
 		iommu_fault((uint16_t)e[0], e[1], e[0] & EVENT_WRITE, EVENT_CODE(e[0]));
 	}
-	*reg(unit, REG_EVT_HEAD) = head;
-	if (*reg(unit, REG_STATUS) & STATUS_OVERFLOW) {
-		*reg(unit, REG_CONTROL) &= ~CTL_EVENTS;
-		*reg(unit, REG_STATUS) = STATUS_OVERFLOW;
-		*reg(unit, REG_CONTROL) |= CTL_EVENTS;
+	*iommu_reg(unit, REG_EVT_HEAD) = head;
+	if (*iommu_reg(unit, REG_STATUS) & STATUS_OVERFLOW) {
+		*iommu_reg(unit, REG_CONTROL) &= ~CTL_EVENTS;
+		*iommu_reg(unit, REG_STATUS) = STATUS_OVERFLOW;
+		*iommu_reg(unit, REG_CONTROL) |= CTL_EVENTS;
 	}
 }
 

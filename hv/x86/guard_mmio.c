@@ -19,14 +19,25 @@
 #define HPET_MESSAGE	(1u << 14)	/* FSB_EN_CNF: IA-PC HPET specification 1.0a, 2.3.8 */
 #define RTE_MODE(v)	(((v) >> 8) & 7)
 
+/* What the firmware may have left on: the host could still choose where such a message goes. */
+static void hpet_silence(void)
+{
+	uint32_t timers = (*(volatile uint32_t *)phys(acpi.hpet) >> 8 & 31) + 1;
+
+	for (uint32_t i = 0; i < timers; i++)
+		*(volatile uint32_t *)phys(acpi.hpet + HPET_TIMERS + i * HPET_TIMER_SIZE) &= ~HPET_MESSAGE;
+}
+
 void guard_mmio_init(void)
 {
 	npt_host_mmio(APIC_BASE_PA, PAGE, PERM_R);
 	npt_host_mmio(APIC_BASE_PA + PAGE, MSI_END - APIC_BASE_PA - PAGE, 0);
 	for (uint32_t i = 0; i < acpi.ioapics; i++)
 		npt_host_mmio(acpi.ioapic[i] & ~(PAGE - 1), PAGE, PERM_R);
-	if (acpi.hpet)
+	if (acpi.hpet) {
 		npt_host_mmio(acpi.hpet & ~(PAGE - 1), PAGE, PERM_R);
+		hpet_silence();
+	}
 	if (acpi.ecam_size)
 		npt_host_mmio(acpi.ecam_base, acpi.ecam_size, PERM_R);
 }

@@ -14,8 +14,6 @@
 #define PER_TABLE	512u
 #define LEVELS		4u
 
-struct iommu_unit iommu_unit[IOMMU_UNITS];
-uint32_t iommu_units;
 bool iommu_noncoherent;
 
 static const struct iommu_kind *const kinds[] = { &amdvi, &vtd };
@@ -197,56 +195,26 @@ void arch_dma_faults(struct tsr_dma_faults *out)
 
 /* ------------------------------------------------------------------ boot */
 
-struct iommu_unit *iommu_add(uint64_t base, uint64_t size)
-{
-	struct iommu_unit *u;
-
-	for (uint32_t i = 0; i < iommu_units; i++)
-		if (iommu_unit[i].base == base)
-			return &iommu_unit[i];
-	if (iommu_units == IOMMU_UNITS) {
-		con_printf("%s: more than %u units", kind->name, IOMMU_UNITS);
-		return NULL;
-	}
-	u = &iommu_unit[iommu_units++];
-	u->base = base;
-	u->size = size;
-	u->bdf = IOMMU_NO_BDF;
-	return u;
-}
-
-bool iommu_firmware_region(uint64_t first, uint64_t end)
-{
-	if (!mem_touches_ram(first, end - first)) {
-		con_printf("%s: the firmware's region %lx..%lx stays closed to devices", kind->name, first, end);
-		return true;
-	}
-	con_printf("%s: the firmware wants devices to reach RAM at %lx..%lx, which may be a guest's", kind->name, first, end);
-	return false;
-}
-
-bool iommu_owns(uint16_t bdf)
-{
-	for (uint32_t i = 0; i < iommu_units; i++)
-		if (iommu_unit[i].bdf == bdf)
-			return true;
-	return false;
-}
-
 /* Whatever becomes of the units, the host sees none: one in its hands would undo what is behind it. */
 void iommu_find(void)
 {
-	for (uint32_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && !kind; i++) {
+	bool usable = true;
+
+	for (uint32_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		uint32_t len;
 		uint8_t *table = acpi_find(kinds[i]->signature, &len);
 
 		if (!table)
 			continue;
-		kind = kinds[i];
-		if (!kind->parse(table, len))
-			kind = NULL;
+		/* Units of two vendors in one machine: the first vendor's are used. */
+		if (!kind) {
+			kind = kinds[i];
+			usable = iommu_parse(kind, table, len);
+		}
 		acpi_hide(table, len);
 	}
+	if (!usable)
+		kind = NULL;
 	for (uint32_t i = 0; i < iommu_units; i++)
 		npt_host_mmio(iommu_unit[i].base & ~(PAGE - 1), (iommu_unit[i].size + PAGE - 1) & ~(PAGE - 1), 0);
 }

@@ -8,6 +8,8 @@
 
 #include <core/core.h>
 
+#include "hv/x86/x86.h"
+
 #define IOMMU_UNITS	8u
 #define IOMMU_DOMAIN	1u	/* the tag under which units cache the host's translations */
 
@@ -22,8 +24,8 @@ struct iommu_format {
 struct iommu_kind {
 	const char *name, *signature;	/* signature: of the ACPI table */
 	struct iommu_format format;
-	/* Reads the table, checked to be len bytes that sum to 0. False: units cannot be used; the reason has been printed. */
-	bool (*parse)(const uint8_t *table, uint32_t len);
+	/* One block of the table, at least 8 bytes of len. False: units cannot be used; the reason has been printed. */
+	bool (*parse)(const uint8_t *block, uint32_t len);
 	/* Root of the table by its levels: iommu_root(). All requester ids translate when it returns. False as above. */
 	bool (*start)(void);
 	/* Forget all translations, then store serial at *done. False: no room for the command now. */
@@ -46,10 +48,12 @@ extern struct iommu_unit iommu_unit[IOMMU_UNITS];
 extern uint32_t iommu_units;
 extern bool iommu_noncoherent; /* a unit reads its tables past the caches */
 
-/* A unit as parse() finds it; repeated descriptions of one are merged. NULL: too many, printed. */
-struct iommu_unit *iommu_add(uint64_t base, uint64_t size);
+/* iommu_table.c. Reads a table of size bytes, whose sum has been checked. False as for parse(). */
+bool iommu_parse(const struct iommu_kind *kind, const uint8_t *table, uint32_t size);
+/* A unit as parse() finds it; repeated descriptions of one are merged. NULL: it cannot be driven there, or too many; printed. */
+struct iommu_unit *iommu_add(const struct iommu_kind *kind, uint64_t base, uint64_t size, uint64_t segment);
 /* A region that the firmware wants devices to reach whatever happens. False if it is RAM, which may be a guest's one day; printed. */
-bool iommu_firmware_region(uint64_t first, uint64_t end);
+bool iommu_firmware_region(const struct iommu_kind *kind, uint64_t first, uint64_t end);
 /* Physical address of the root for so many levels: 3 (39 bits) or 4 (48 bits). 0: RAM lies beyond what 3 levels reach. */
 uint64_t iommu_root(uint32_t levels);
 void iommu_fault(uint16_t device, uint64_t address, bool write, uint8_t reason);
@@ -66,5 +70,19 @@ bool iommu_owns(uint16_t bdf);
 void iommu_flush(uint64_t serial);
 /* Have all flushes up to serial been carried out? Does not wait. */
 bool iommu_flushed(uint64_t serial);
+
+/* A number of up to 8 bytes at any place of a table. */
+static inline uint64_t table_get(const uint8_t *p, uint32_t bytes)
+{
+	uint64_t v = 0;
+
+	memcpy(&v, p, bytes);
+	return v;
+}
+
+static inline volatile uint64_t *iommu_reg(uint32_t unit, uint32_t at)
+{
+	return phys(iommu_unit[unit].base + at);
+}
 
 #endif

@@ -6,7 +6,6 @@
 #include "hv/x86/iommu.h"
 #include "hv/x86/x86.h"
 
-#define DMAR_BLOCKS	48u
 #define DMAR_DRHD	0
 #define DMAR_RMRR	1
 
@@ -56,53 +55,21 @@ static volatile uint32_t *reg32(uint32_t unit, uint32_t at)
 	return phys(iommu_unit[unit].base + at);
 }
 
-static volatile uint64_t *reg(uint32_t unit, uint32_t at)
+static bool parse(const uint8_t *b, uint32_t len)
 {
-	return phys(iommu_unit[unit].base + at);
-}
-
-static uint64_t get(const uint8_t *p, uint32_t bytes)
-{
-	uint64_t v = 0;
-
-	memcpy(&v, p, bytes);
-	return v;
-}
-
-static bool parse_unit(const uint8_t *b, uint32_t len)
-{
-	uint64_t base = len >= 16 ? get(b + 8, 8) : 0, size = PAGE << (b[5] & 15);
-
-	if (!base || base & (PAGE - 1) || base + size > 1ull << 32 || mem_has_ram(base, size) || get(b + 6, 2)) {
-		con_printf("VT-d: the unit at %lx, segment %lu, is not where it can be driven", base, get(b + 6, 2));
-		return false;
+	switch (table_get(b, 2)) {
+	case DMAR_DRHD:
+		return len >= 16 && iommu_add(&vtd, table_get(b + 8, 8), PAGE << (b[5] & 15), table_get(b + 6, 2));
+	case DMAR_RMRR:
+		return len >= 24 && iommu_firmware_region(&vtd, table_get(b + 8, 8), table_get(b + 16, 8) + 1);
+	default:
+		return true;
 	}
-	return iommu_add(base, size);
-}
-
-static bool parse(const uint8_t *table, uint32_t size)
-{
-	bool ok = true;
-
-	for (uint32_t at = DMAR_BLOCKS, len; at + 8 <= size; at += len) {
-		const uint8_t *b = table + at;
-
-		len = (uint32_t)get(b + 2, 2);
-		if (len < 8 || len > size - at) {
-			con_printf("VT-d: the firmware's table is damaged at %u", at);
-			return false;
-		}
-		if (get(b, 2) == DMAR_DRHD)
-			ok &= parse_unit(b, len);
-		else if (get(b, 2) == DMAR_RMRR)
-			ok &= len >= 24 && iommu_firmware_region(get(b + 8, 8), get(b + 16, 8) + 1);
-	}
-	return ok;
 }
 
 static bool submit(uint32_t unit, const uint64_t *low, uint32_t n, uint64_t serial)
 {
-	uint64_t used = (tail[unit] - *reg(unit, REG_IQH)) & RING_MASK;
+	uint64_t used = (tail[unit] - *iommu_reg(unit, REG_IQH)) & RING_MASK;
 
 	if (used > PAGE - (n + 2) * 16)
 		return false;
@@ -114,7 +81,7 @@ static bool submit(uint32_t unit, const uint64_t *low, uint32_t n, uint64_t seri
 		tail[unit] = (tail[unit] + 16) & RING_MASK;
 	}
 	asm volatile("mfence" : : : "memory");
-	*reg(unit, REG_IQT) = tail[unit];
+	*iommu_reg(unit, REG_IQT) = tail[unit];
 	return true;
 }
 
@@ -156,10 +123,10 @@ static bool turn_on(uint32_t i, uint64_t root)
 
 	queue[i] = boot_alloc(1);
 	turn_off(i);
-	*reg(i, REG_RTADDR) = root;
+	*iommu_reg(i, REG_RTADDR) = root;
 	*reg32(i, REG_FECTL) = FECTL_MASKED;
-	*reg(i, REG_IQT) = 0;
-	*reg(i, REG_IQA) = virt_to_phys(queue[i]);
+	*iommu_reg(i, REG_IQT) = 0;
+	*iommu_reg(i, REG_IQA) = virt_to_phys(queue[i]);
 	if (command(i, G_ROOT, true) && command(i, G_QUEUE, true)) {
 		end = rdtsc() + START_US * tsc_khz() / 1000;
 		if (submit(i, all, 2, 1))
@@ -181,7 +148,7 @@ static uint32_t common_levels(void)
 	uint64_t cap = CAP_39BIT | CAP_48BIT;
 
 	for (uint32_t i = 0; i < iommu_units; i++) {
-		uint64_t c = *reg(i, REG_CAP), e = *reg(i, REG_ECAP);
+		uint64_t c = *iommu_reg(i, REG_CAP), e = *iommu_reg(i, REG_ECAP);
 
 		if (!(c & CAP_LARGE) || (c & CAP_RWBF) || !(e & ECAP_QI) || CAP_FRO(c) + CAP_NFR(c) * 16 > iommu_unit[i].size) {
 			con_printf("VT-d: the unit at %lx has no large pages or no queue (capabilities %lx, %lx)", iommu_unit[i].base, c, e);
@@ -217,14 +184,14 @@ static bool start(void)
 
 static void poll(uint32_t unit)
 {
-	uint64_t cap = *reg(unit, REG_CAP);
+	uint64_t cap = *iommu_reg(unit, REG_CAP);
 
 	for (uint32_t n = 0; n < CAP_NFR(cap); n++) {
 		uint32_t at = CAP_FRO(cap) + n * 16, high = *reg32(unit, at + 12);
 
 		if (!(high & FAULT_VALID))
 			continue;
-		iommu_fault((uint16_t)*reg32(unit, at + 8), *reg(unit, at) & ~(PAGE - 1), !(high & FAULT_READ), (uint8_t)high);
+		iommu_fault((uint16_t)*reg32(unit, at + 8), *iommu_reg(unit, at) & ~(PAGE - 1), !(high & FAULT_READ), (uint8_t)high);
 		*reg32(unit, at + 12) = FAULT_VALID;
 	}
 	*reg32(unit, REG_FSTS) = FSTS_OVERFLOW;

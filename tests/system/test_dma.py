@@ -89,6 +89,18 @@ def test_devices_reach_everything_without_iommu():
                 assert came == (True, True, True), f"{attacker.kind} at the {name}: {came}"
 
 
+def configuration_stays(m):
+    """The unit's PCI function takes no write, by ports or by mapped configuration space."""
+    where = m.run("grep -l 0x080600 /sys/bus/pci/devices/*/class").strip().split("/")[5]
+    bus, slot, function = int(where[5:7], 16), int(where[8:10], 16), int(where[11:])
+    bdf, command = bus << 8 | slot << 3 | function, 4
+    ecam = attack.order(m, "pciread", 0x60).value & 0xF0000000
+    was = attack.order(m, "pciread", bdf << 8 | command).value
+    attack.refused(m, "faults_port", "pciwrite", bdf << 8 | command, was ^ 4, 5, fault=False)
+    attack.refused(m, "faults_memory", "mmwrite", ecam + (bdf << 12) + command, was ^ 4, 5)
+    assert attack.order(m, "mmread", ecam + (bdf << 12) + command).value == was
+
+
 def blocked(name, iommu, bridge):
     with Range(name, "", iommu, bridge) as field:
         m = field.machine
@@ -103,6 +115,8 @@ def blocked(name, iommu, bridge):
             attack.order(m, "edumsi", 0, empty, 0x1234)
             assert not m.peek(empty, dma.PAGE).strip(b"\0"), f"edu's message wrote to the {target}"
         assert registers_pass(m, iommu) == (False, False)
+        if iommu == "amd":
+            configuration_stays(m)
         if iommu == "intel":
             assert attack.info(m)["dma_faults"] > 0, "the unit recorded nothing"
 

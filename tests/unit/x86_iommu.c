@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * AMD-Vi against a unit made of ordinary memory: what its ACPI table may say, that a silent unit is not taken for a working one, commands
+ * The ACPI tables of both vendors, and AMD-Vi against a unit made of ordinary memory: that a silent unit is not taken for a working one, commands
  * and events. QEMU's model writes no event, so here is the only place where they are read.
  */
-/* sources: hv/x86/amdvi.c */
+/* sources: hv/x86/amdvi.c hv/x86/vtd.c hv/x86/iommu_table.c */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,8 +18,7 @@
 
 #define REG(at) (*(volatile uint64_t *)(regs + (at)))
 
-struct iommu_unit iommu_unit[IOMMU_UNITS];
-uint32_t iommu_units;
+bool iommu_noncoherent;
 static uint8_t *regs;
 static volatile bool answers, stop;
 static pthread_t model;
@@ -48,17 +47,9 @@ uint64_t tsc_khz(void)
 	return 100000; /* a second of the code's is a fraction of ours */
 }
 
-struct iommu_unit *iommu_add(uint64_t base, uint64_t size)
+bool mem_touches_ram(uint64_t pa, uint64_t size)
 {
-	struct iommu_unit *u = &iommu_unit[iommu_units++];
-
-	*u = (struct iommu_unit){ .base = base, .size = size };
-	return u;
-}
-
-bool iommu_firmware_region(uint64_t first, uint64_t end)
-{
-	return !mem_has_ram(first, end - first);
+	return mem_has_ram(pa, size);
 }
 
 uint64_t iommu_root(uint32_t levels)
@@ -133,37 +124,62 @@ static void a_table_is_taken_whole_or_not_at_all(void **state)
 	uint32_t len = table(t, 0xfe000000);
 
 	(void)state;
-	assert_true(amdvi.parse(t, len));
+	assert_true(iommu_parse(&amdvi, t, len));
 	assert_int_equal(iommu_units, 1);
 	assert_int_equal(iommu_unit[0].base, (uint64_t)regs);
 	assert_int_equal(iommu_unit[0].bdf, 0x18);
 	len = table(t, 0x8000);
-	assert_false(amdvi.parse(t, len));
+	assert_false(iommu_parse(&amdvi, t, len));
 	for (unsigned bad = 0; bad < 8; bad++) {
 		len = table(t, 0xfe000000);
 		t[50] = (uint8_t)bad;
-		assert_false(amdvi.parse(t, len));
+		assert_false(iommu_parse(&amdvi, t, len));
 	}
 	len = table(t, 0xfe000000);
 	t[75] = 1;
-	assert_false(amdvi.parse(t, len));
+	assert_false(iommu_parse(&amdvi, t, len));
 	len = table(t, 0xfe000000);
 	t[57] = 1; /* not a page's address */
 	t[56] = 1;
-	assert_false(amdvi.parse(t, len));
+	assert_false(iommu_parse(&amdvi, t, len));
 	len = table(t, 0xfe000000);
 	t[64] = 1; /* another segment */
-	assert_false(amdvi.parse(t, len));
+	assert_false(iommu_parse(&amdvi, t, len));
 	len = table(t, 0xfe000000);
 	t[60] = 1; /* beyond 4 GiB */
-	assert_false(amdvi.parse(t, len));
+	assert_false(iommu_parse(&amdvi, t, len));
+}
+
+/* [DMA-6] The same walk for DMAR, so here only what is its own. */
+static void a_dmar_table_gives_units_and_regions(void **state)
+{
+	uint64_t base = (uint64_t)regs, region[2] = { 0xfe000000, 0xfe000fff };
+	uint8_t t[256] = { 0 };
+
+	(void)state;
+	t[50] = 16;
+	memcpy(t + 56, &base, 8);
+	t[64] = 1;
+	t[66] = 24;
+	memcpy(t + 72, region, sizeof(region));
+	assert_true(iommu_parse(&vtd, t, 88));
+	assert_int_equal(iommu_units, 1);
+	assert_int_equal(iommu_unit[0].bdf, IOMMU_NO_BDF);
+	t[53] = 4; /* 16 pages of registers: found again, not added again */
+	assert_true(iommu_parse(&vtd, t, 88));
+	assert_int_equal(iommu_units, 1);
+	region[0] = 0x8000;
+	memcpy(t + 72, region, sizeof(region));
+	assert_false(iommu_parse(&vtd, t, 88));
+	t[66] = 16;
+	assert_false(iommu_parse(&vtd, t, 80));
 }
 
 /* [DMA-6] */
 static void a_unit_that_does_not_answer_is_not_used(void **state)
 {
 	(void)state;
-	iommu_add((uint64_t)regs, 4 * PAGE);
+	iommu_add(&amdvi, (uint64_t)regs, 4 * PAGE, 0);
 	answers = false;
 	assert_false(amdvi.start());
 	assert_true(said);
@@ -180,7 +196,7 @@ static void every_requester_id_translates_and_flushes_are_carried_out(void **sta
 	uint64_t serial;
 
 	(void)state;
-	iommu_add((uint64_t)regs, 4 * PAGE);
+	iommu_add(&amdvi, (uint64_t)regs, 4 * PAGE, 0);
 	assert_true(amdvi.start());
 	assert_int_equal(REG(0) & 0xfff, 511);
 	devtab = (const uint64_t *)(REG(0) & ~0xfffull);
@@ -209,7 +225,7 @@ static void events_are_read_once_and_in_order(void **state)
 	uint64_t *events;
 
 	(void)state;
-	iommu_add((uint64_t)regs, 4 * PAGE);
+	iommu_add(&amdvi, (uint64_t)regs, 4 * PAGE, 0);
 	assert_true(amdvi.start());
 	events = (uint64_t *)(REG(0x10) & 0x000ffffffffff000ull);
 	events[0] = 2ull << 60 | 1ull << 53 | 0x18;
@@ -232,6 +248,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_table_is_taken_whole_or_not_at_all, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_dmar_table_gives_units_and_regions, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_unit_that_does_not_answer_is_not_used, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_requester_id_translates_and_flushes_are_carried_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(events_are_read_once_and_in_order, setup, teardown),
