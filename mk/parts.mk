@@ -63,7 +63,7 @@ $(B)/host/tesserad: $(call host-objs,$(DAEMON_SRCS))
 	@gcc -static -o $@ $^ -luring -lsodium -lpthread
 $(B)/host/tessera: $(call host-objs,$(CLI_SRCS))
 	@echo '  LD      $@'
-	@gcc -static -o $@ $^ -lsodium -lpthread
+	@gcc -static -o $@ $^ -ljansson -lsodium -lpthread
 -include $(patsubst %.o,%.d,$(call host-objs,$(DAEMON_SRCS) $(CLI_SRCS)))
 
 # --- small programs that the system tests run, each of one file: host_* inside the host, guest_* inside guests

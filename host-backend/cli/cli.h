@@ -19,7 +19,7 @@ struct cli_command {
 };
 
 extern const struct cli_command
-	cli_info, cli_counters, cli_measure, cli_console, cli_token_list,
+	cli_info, cli_counters, cli_dma_faults, cli_measure, cli_console, cli_token_list,
 	cli_guest_create, cli_guest_run, cli_guest_start, cli_guest_list, cli_guest_show, cli_guest_stop, cli_guest_destroy,
 	cli_disk_attach, cli_disk_detach, cli_image_create, cli_image_check;
 
@@ -70,6 +70,18 @@ void print_json_string(FILE *out, const char *text, size_t max);
 /* A label, with anything unprintable as ? */
 void print_label(FILE *out, const uint8_t label[TSR_LABEL_SIZE]);
 const char *guest_state_text(const struct tsr_guest_info *info); /* "running", "stopped: power-off", ... */
+
+/* ------------------------------------------------------------------ dma_text.c */
+
+/* One refused access for people, without the line's end; driver: of the device in this host, or NULL. */
+void print_dma_fault(FILE *out, const struct tsr_dma_fault *fault, const char *driver);
+/* The same for programs; the caller owns it. */
+struct json_t *dma_fault_json(const struct tsr_dma_fault *fault, const char *driver);
+
+/* ------------------------------------------------------------------ json.c */
+
+/* Writes a value and the line's end to standard output, and lets go of it; an exit code. NULL: there was no memory for it. */
+int print_json(struct json_t *value);
 
 /* ------------------------------------------------------------------ files.c */
 

@@ -25,6 +25,20 @@ static long ioc_info(void __user *arg)
 	return err;
 }
 
+static long ioc_dma_faults(void __user *arg)
+{
+	struct tsr_dma_faults *faults = kzalloc(sizeof(*faults), GFP_KERNEL);
+	struct tsr_hypercall call = { .nr = TSR_CALL_DMA_FAULTS, .out = faults, .out_len = sizeof(*faults) };
+	long err = -ENOMEM;
+
+	if (faults)
+		err = tsr_errno(tsr_hypercall(&call));
+	if (!err && copy_to_user(arg, faults, sizeof(*faults)))
+		err = -EFAULT;
+	kfree(faults);
+	return err;
+}
+
 static long ioc_create(void __user *arg)
 {
 	struct tsr_ioc_create *create = memdup_user(arg, sizeof(*create));
@@ -254,6 +268,8 @@ static long tsr_ioctl(struct file *file, unsigned int cmd, unsigned long user)
 		return ioc_list(arg);
 	case TSR_IOC_TOKENS:
 		return ioc_tokens(arg);
+	case TSR_IOC_DMA_FAULTS:
+		return ioc_dma_faults(arg);
 	}
 	return guest_ioctl(cmd, arg);
 }

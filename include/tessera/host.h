@@ -138,6 +138,7 @@ struct tsr_ioc_backend {
 #define TSR_IOC_ATTACH        _IOW(TSR_IOC_MAGIC, 10, struct tsr_ioc_attach) /* returns a backend descriptor; EBUSY while another lives */
 #define TSR_IOC_CONFIG        _IOWR(TSR_IOC_MAGIC, 11, struct tsr_ioc_config)
 #define TSR_IOC_BACKEND       _IOWR(TSR_IOC_MAGIC, 12, struct tsr_ioc_backend) /* what a device's backend counts */
+#define TSR_IOC_DMA_FAULTS    _IOR(TSR_IOC_MAGIC, 13, struct tsr_dma_faults) /* the latest, oldest first; counts stay */
 
 struct tsr_ioc_tokens {
 	uint32_t start; /* in: first slot; out: next, 0 at the end */

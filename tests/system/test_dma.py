@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
-"""Devices of the host's, aimed at memory that is not the host's (THREAT-1, DMA-1, DMA-2, DMA-4): read and write, with the IOMMU and, as controls, without."""
+"""Devices of the host's, aimed at memory that is not the host's (THREAT-1, DMA-1, DMA-2, DMA-4, DMA-5): read and write, with the IOMMU and, as controls, without."""
+
+import json
 
 import attack
 import dma
@@ -101,6 +103,21 @@ def configuration_stays(m):
     assert attack.order(m, "mmread", ecam + (bdf << 12) + command).value == was
 
 
+def is_reported(m, edu, address):
+    """DMA-5: `tessera dma-faults` shows this device, what it did and where, to the page."""
+    device = m.run("cd /sys/bus/pci/devices && grep -l 0x11e8 */device").split("/")[0].removeprefix("0000:")
+    total = json.loads(m.run("tessera dma-faults --json"))["total"]
+    # Listed after each, since the unit keeps one fault of a device at a time.
+    for access, order_it in (("read", lambda: edu.read(m, address)), ("write", lambda: edu.write(m, address, bytes(16)))):
+        order_it()
+        shown = json.loads(m.run("tessera dma-faults --json"))
+        last, total = shown["faults"][-1], total + 1
+        assert (last["device"], last["access"], last["address"], shown["total"]) == (device, access, hex(address), total), shown
+        address += dma.PAGE
+    line = m.run("tessera dma-faults").splitlines()[-1]
+    assert line.split()[:3] == [device, "write", f"{address - dma.PAGE:#018x}"], line
+
+
 def blocked(name, iommu, bridge):
     with Range(name, "", iommu, bridge) as field:
         m = field.machine
@@ -119,6 +136,7 @@ def blocked(name, iommu, bridge):
             configuration_stays(m)
         if iommu == "intel":
             assert attack.info(m)["dma_faults"] > 0, "the unit recorded nothing"
+            is_reported(m, field.attackers[0], attack.info(m)["hv_base_pfn"] * dma.PAGE)
 
 
 def test_amd():
@@ -127,5 +145,5 @@ def test_amd():
 
 
 def test_intel_behind_bridges():
-    """the same behind VT-d, each device behind a bridge, and the unit's faults are counted"""
+    """the same behind VT-d, each device behind a bridge, and the unit's faults are counted and shown"""
     blocked("dma-intel", "intel", True)
