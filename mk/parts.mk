@@ -58,9 +58,14 @@ $(B)/host/%.o: %.c | $(DEPS)/.done
 	@mkdir -p $(@D)
 	@echo '  CC      $<'
 	@gcc $(HOST_CFLAGS) -MMD -MP -c -o $@ $<
-$(B)/host/tesserad: $(call host-objs,$(DAEMON_SRCS))
+# ENGINES: sources of further storage engines (host-backend/daemon/engine.h), such as host-backend/examples/memory.c.
+ENGINES ?=
+$(B)/host/.engines: FORCE
+	@mkdir -p $(@D)
+	@echo '$(ENGINES)' >$@.new; $(call replace-if-changed,$@.new,$@)
+$(B)/host/tesserad: $(call host-objs,$(DAEMON_SRCS) $(ENGINES)) $(B)/host/.engines
 	@echo '  LD      $@'
-	@gcc -static -o $@ $^ -luring -lsodium -lpthread
+	@gcc -static -o $@ $(filter %.o,$^) -luring -lsodium -lpthread
 $(B)/host/tessera: $(call host-objs,$(CLI_SRCS))
 	@echo '  LD      $@'
 	@gcc -static -o $@ $^ -ljansson -lsodium -lpthread

@@ -18,14 +18,22 @@
 struct attach {
 	const char *daemon; /* NULL: beside this program, else in PATH */
 	const char *log;
-	const char *bounce; /* NULL: tesserad's default */
+	const char *bounce, *engine, *create; /* NULL: tesserad's default */
 	bool read_only;
 };
+
+static void pass_on(const char **args, unsigned *n, const char *option, const char *value)
+{
+	if (!value)
+		return;
+	args[(*n)++] = option;
+	args[(*n)++] = value;
+}
 
 static _Noreturn void run_daemon(const struct attach *a, uint32_t guest, int device, const char *image)
 {
 	char id[16], number[16], self[PATH_MAX], *slash;
-	const char *args[16] = { DAEMON, "--guest", id, "--device", number, "--image", image };
+	const char *args[24] = { DAEMON, "--guest", id, "--device", number, "--image", image };
 	unsigned n = 7;
 	ssize_t len;
 
@@ -33,14 +41,10 @@ static _Noreturn void run_daemon(const struct attach *a, uint32_t guest, int dev
 	snprintf(number, sizeof(number), "%d", device);
 	if (a->read_only)
 		args[n++] = "--read-only";
-	if (a->log) {
-		args[n++] = "--log";
-		args[n++] = a->log;
-	}
-	if (a->bounce) {
-		args[n++] = "--bounce";
-		args[n++] = a->bounce;
-	}
+	pass_on(args, &n, "--log", a->log);
+	pass_on(args, &n, "--bounce", a->bounce);
+	pass_on(args, &n, "--engine", a->engine);
+	pass_on(args, &n, "--create", a->create);
 	if (a->daemon) {
 		execv(a->daemon, (char **)args);
 		cli_fail("%s cannot be started: %s", a->daemon, strerror(errno));
@@ -108,6 +112,8 @@ static int run_attach(const struct cli_command *self, int argc, char **argv)
 		{ "log", required_argument, NULL, 'l' },
 		{ "daemon", required_argument, NULL, 'd' },
 		{ "bounce", required_argument, NULL, 'b' },
+		{ "engine", required_argument, NULL, 'e' },
+		{ "create", required_argument, NULL, 'c' },
 		{},
 	};
 	struct attach a = {};
@@ -122,6 +128,10 @@ static int run_attach(const struct cli_command *self, int argc, char **argv)
 			a.daemon = optarg;
 		else if (c == 'b')
 			a.bounce = optarg;
+		else if (c == 'e')
+			a.engine = optarg;
+		else if (c == 'c')
+			a.create = optarg;
 		else
 			return cli_usage(self, "an option is not known or its argument is missing");
 	}
@@ -133,12 +143,14 @@ static int run_attach(const struct cli_command *self, int argc, char **argv)
 const struct cli_command cli_disk_attach = {
 	.name = "disk attach",
 	.summary = "serve a guest's disk from an image, in the background",
-	.help = "Usage: tessera disk attach GUEST DISK IMAGE [--read-only] [--bounce WHEN] [--log FILE] [--daemon PATH]\n\n"
+	.help = "Usage: tessera disk attach GUEST DISK IMAGE [OPTIONS]\n\n"
 		"DISK is the label given with --disk when the guest was created, or the disk's number. IMAGE is a file or\n"
 		"block device made by `tessera image create`. Starts tesserad and returns when it serves the disk; it ends\n"
 		"with the guest or with `tessera disk detach`.\n\n"
 		"  --read-only    refuse the guest's writes\n"
 		"  --bounce WHEN  auto or always: copy what is to be written first (see tesserad --help)\n"
+		"  --engine NAME  what keeps the image, if not a file or block device (see tesserad --help)\n"
+		"  --create SIZE  make an empty disk if the place named IMAGE is blank\n"
 		"  --log FILE     where tesserad writes its messages (default: here)\n"
 		"  --daemon PATH  the tesserad to use (default: the one beside this program, else from PATH)\n\n"
 		"Example:\n  tessera disk attach demo data /var/lib/tessera/data.img --log /var/log/tesserad.log\n",

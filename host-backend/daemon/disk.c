@@ -12,11 +12,11 @@ static void show_medium(struct disk *disk)
 	__atomic_store_n(&disk->page->mode, disk->medium.mode, __ATOMIC_RELAXED);
 }
 
-void disk_init(struct disk *disk, struct image *image, int fd, const struct medium *medium, struct tsr_backend_page *page)
+void disk_init(struct disk *disk, struct image *image, const struct engine *engine, const struct medium *medium, struct tsr_backend_page *page)
 {
 	memset(disk, 0, sizeof(*disk));
 	disk->image = image;
-	disk->fd = fd;
+	disk->engine = engine;
 	disk->medium = *medium;
 	disk->page = page;
 	show_medium(disk);

@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <tessera/block.h>
-#include "host-backend/daemon/medium.h"
+#include "host-backend/daemon/engine.h"
 #include "host-backend/image/image.h"
 
 #define DISK_CHECKPOINT_EVERY 65536u /* sequences: bounds what the next start has to verify */
@@ -20,7 +20,7 @@ static inline void disk_count(uint64_t *counter, uint64_t by)
 
 struct disk {
 	struct image *image; /* owned by the caller */
-	int fd;              /* of the medium: all but slots' data, and syncs of everything */
+	const struct engine *engine; /* does the I/O, on image->io.context */
 	struct medium medium; /* how data moves */
 	bool read_only;
 	atomic_bool failed;  /* a sync failed: the kernel may have dropped writes, nothing can be promised any more */
@@ -31,7 +31,7 @@ struct disk {
 };
 _Static_assert(TSR_BLK_MAX_QUEUES <= TSR_BACKEND_QUEUES, "a queue has no counters");
 
-void disk_init(struct disk *disk, struct image *image, int fd, const struct medium *medium, struct tsr_backend_page *page);
+void disk_init(struct disk *disk, struct image *image, const struct engine *engine, const struct medium *medium, struct tsr_backend_page *page);
 
 /* Queues that are started from now on copy all data. By the one who starts them only. */
 void disk_copy_all(struct disk *disk, enum tsr_backend_reason reason);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,7 +14,6 @@
 #include "host-backend/daemon/options.h"
 #include "host-backend/daemon/serve.h"
 #include "host-backend/daemon/shared.h"
-#include "host-backend/image/file.h"
 
 static void waiting(const char *path)
 {
@@ -92,12 +92,38 @@ static int run(struct disk *disk, struct backend *backend, int signals)
 	return end == SERVE_FAILED || atomic_load(&disk->failed);
 }
 
-static int load(const struct options *options, struct image_file *file, struct image *image)
+/* An empty image, where nothing but zeros is at the place of its head. */
+static int create(const struct image_io *io, uint64_t blocks, struct image_error *error)
 {
-	struct image_error error;
+	static uint8_t head[IMAGE_RECORD_OFFSET];
+	uint8_t id[16];
 
-	if (image_file_open(file, options->image, options->read_only, waiting, &error) ||
-	    image_load(image, &file->io, options->read_only, &error)) {
+	if (io->size < sizeof(head) || io->read(io->context, head, sizeof(head), 0))
+		head[0] = 1; /* whatever is wrong, loading says it */
+	for (size_t i = 0; i < sizeof(head); i++)
+		if (head[i])
+			return 0;
+	if (getrandom(id, sizeof(id), 0) != sizeof(id))
+		return -EIO;
+	return image_create(io, blocks, id, true, error);
+}
+
+static int load(const struct options *options, const struct engine *engine, struct image *image)
+{
+	struct engine_where where = {
+		.name = options->image,
+		.read_only = options->read_only,
+		.create = options->create ? image_bytes(options->create) : 0,
+		.waiting = waiting,
+	};
+	struct image_error error = { "no random bytes" };
+	struct image_io io = { 0 };
+
+	if (engine->open(&io, &where, &error)) {
+		log_line("%s", error.text);
+		return -1;
+	}
+	if ((options->create && create(&io, options->create, &error)) || image_load(image, &io, options->read_only, &error)) {
 		log_line("%s: %s", options->image, error.text);
 		return -1;
 	}
@@ -109,10 +135,10 @@ static int load(const struct options *options, struct image_file *file, struct i
 
 int main(int argc, char **argv)
 {
-	static struct image_file file;
 	static struct image image;
 	static struct disk disk;
 	static char prefix[64];
+	const struct engine *engine;
 	struct medium medium;
 	struct options options;
 	struct backend backend;
@@ -131,19 +157,23 @@ int main(int argc, char **argv)
 		log_line("no signals or no random bytes: %s", strerror(errno));
 		return 1;
 	}
-	if (load(&options, &file, &image))
+	engine = engine_find(options.engine);
+	if (load(&options, engine, &image))
 		return 1;
 	if (backend_attach(&backend, options.guest, options.device))
 		return 1;
-	medium_choose(&medium, &file, options.read_only, image.store.super.slots, backend.iommu, options.bounce_always);
+	if (engine->medium)
+		engine->medium(image.io.context, &medium, options.read_only, image.store.super.slots, backend.iommu, options.bounce_always);
+	else
+		medium_copy(&medium, TSR_BACKEND_WHY_ENGINE);
 	medium_say(&medium);
-	disk_init(&disk, &image, file.fd, &medium, backend.page);
+	disk_init(&disk, &image, engine, &medium, backend.page);
 	if (ready >= 0 && write(ready, "", 1) != 1)
 		log_line("the parent has gone");
 	status = run(&disk, &backend, signals);
 	error = image_close(&image);
 	if (error)
 		log_line("%s: closing it failed: %s; what the guest flushed before is safe", options.image, strerror(-error));
-	image_file_close(&file);
+	engine->close(image.io.context);
 	return status || error;
 }

@@ -124,9 +124,9 @@ enum medium_kind medium_of_file(const char *sysfs, int fd, unsigned long type)
 	return MEDIUM_UNKNOWN;
 }
 
-static void copy(struct medium *medium, int fd, enum tsr_backend_reason reason)
+void medium_copy(struct medium *medium, enum tsr_backend_reason reason)
 {
-	*medium = (struct medium){ .fd = fd, .mode = TSR_BACKEND_COPY, .reason = reason };
+	*medium = (struct medium){ .mode = TSR_BACKEND_COPY, .reason = reason };
 }
 
 void medium_choose(struct medium *medium, struct image_file *file, bool read_only, uint64_t slots, bool iommu, bool always)
@@ -135,19 +135,19 @@ void medium_choose(struct medium *medium, struct image_file *file, bool read_onl
 	enum medium_kind kind;
 
 	if (!iommu) {
-		copy(medium, file->fd, TSR_BACKEND_WHY_NO_IOMMU);
+		medium_copy(medium, TSR_BACKEND_WHY_NO_IOMMU);
 		return;
 	}
 	kind = fstatfs(file->fd, &system) ? MEDIUM_UNKNOWN : medium_of_file("/sys", file->fd, system.f_type);
 	if (kind == MEDIUM_UNKNOWN) {
-		copy(medium, file->fd, TSR_BACKEND_WHY_MEDIUM);
+		medium_copy(medium, TSR_BACKEND_WHY_MEDIUM);
 		return;
 	}
 	if (image_file_direct(file, read_only, slots)) {
-		copy(medium, file->fd, TSR_BACKEND_WHY_REFUSED);
+		medium_copy(medium, TSR_BACKEND_WHY_REFUSED);
 		return;
 	}
-	*medium = (struct medium){ .fd = file->direct, .mode = TSR_BACKEND_DIRECT };
+	*medium = (struct medium){ .mode = TSR_BACKEND_DIRECT };
 	if (kind == MEDIUM_STABLE || always) {
 		medium->mode = TSR_BACKEND_BOUNCE;
 		medium->reason = kind == MEDIUM_STABLE ? TSR_BACKEND_WHY_STABLE : TSR_BACKEND_WHY_FORCED;

@@ -9,7 +9,6 @@
 #include "host-backend/image/file.h"
 
 struct medium {
-	int fd; /* for data: with O_DIRECT unless everything is copied; not owned */
 	enum tsr_backend_mode mode;
 	enum tsr_backend_reason reason; /* why not direct */
 };
@@ -26,6 +25,9 @@ enum medium_kind medium_of_device(const char *sysfs, dev_t device);
 
 /* Of an open file or block device; type: what fstatfs calls its file system. */
 enum medium_kind medium_of_file(const char *sysfs, int fd, unsigned long type);
+
+/* All data is copied, for this reason. */
+void medium_copy(struct medium *medium, enum tsr_backend_reason reason);
 
 /* iommu: DMA reaches the guest's pages. always: writes bounce, whatever the medium is. Opens file's descriptor for direct I/O. */
 void medium_choose(struct medium *medium, struct image_file *file, bool read_only, uint64_t slots, bool iommu, bool always);

@@ -5,16 +5,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "host-backend/daemon/engine.h"
 
 static const char help[] =
 	"Usage: tesserad --guest ID --device N --image PATH [options]\n"
 	"\n"
 	"Serves a guest's sealed block device from an image: a file or a block device made by\n"
-	"`tessera image create`. It stores what the guest sealed and cannot read it.\n"
+	"`tessera image create`, or what another storage engine keeps. It stores what the guest sealed\n"
+	"and cannot read it.\n"
 	"\n"
 	"  --guest ID     the guest's number: see `tessera list`\n"
 	"  --device N     the device's index in the guest's configuration, from 0\n"
 	"  --image PATH   the image; it is locked while it is served\n"
+	"  --engine NAME  what keeps the image (default: file); the list below tells what PATH is then\n"
+	"  --create SIZE  make an empty disk of SIZE (such as 1G) if the engine's place for it is blank\n"
 	"  --read-only    refuse writes\n"
 	"  --foreground   stay in the foreground\n"
 	"  --log FILE     append messages to FILE instead of writing them to stderr\n"
@@ -33,12 +37,14 @@ static const char help[] =
 	"Without an IOMMU, on loop devices, and on file systems other than ext4 and XFS everything is\n"
 	"copied. `tessera guest show` tells which it is, and counts pages.\n";
 
-enum { GUEST = 256, DEVICE, IMAGE, READ_ONLY, FOREGROUND, LOG, BOUNCE, HELP };
+enum { GUEST = 256, DEVICE, IMAGE, ENGINE_NAME, CREATE, READ_ONLY, FOREGROUND, LOG, BOUNCE, HELP };
 
 static const struct option names[] = {
 	{ "guest", required_argument, NULL, GUEST },
 	{ "device", required_argument, NULL, DEVICE },
 	{ "image", required_argument, NULL, IMAGE },
+	{ "engine", required_argument, NULL, ENGINE_NAME },
+	{ "create", required_argument, NULL, CREATE },
 	{ "read-only", no_argument, NULL, READ_ONLY },
 	{ "foreground", no_argument, NULL, FOREGROUND },
 	{ "log", required_argument, NULL, LOG },
@@ -62,6 +68,37 @@ static bool number(const char *text, uint32_t *value)
 	return true;
 }
 
+/* In blocks. */
+static bool size(const char *text, uint64_t *blocks)
+{
+	static const char suffixes[] = "KMGT";
+	unsigned long long bytes;
+	const char *suffix;
+	char *end;
+
+	errno = 0;
+	bytes = strtoull(text, &end, 10);
+	suffix = *end && !end[1] ? strchr(suffixes, *end) : NULL;
+	*blocks = bytes / TSR_BLOCK_SIZE;
+	if (suffix)
+		*blocks = bytes << 10 * (suffix - suffixes + 1) >> 12;
+	if (!errno && end != text && (suffix || (!*end && bytes % TSR_BLOCK_SIZE == 0)) && *text != '-' && bytes < 1u << 20 && *blocks &&
+	    *blocks <= IMAGE_MAX_BLOCKS)
+		return true;
+	fprintf(stderr, "tesserad: --create %s: give a multiple of 4K, such as 512M or 1G, up to 8T\n", text);
+	return false;
+}
+
+static void print_help(void)
+{
+	const struct engine *engine;
+
+	fputs(help, stdout);
+	puts("\nStorage engines:");
+	for (uint32_t i = 0; (engine = engine_number(i)); i++)
+		printf("  %-13s  %s\n", engine->name, engine->help);
+}
+
 static int usage(const char *what)
 {
 	fprintf(stderr, "tesserad: %s; see tesserad --help\n", what);
@@ -83,7 +120,7 @@ int options_parse(struct options *options, int argc, char **argv)
 	bool have_guest = false, have_device = false;
 	int name;
 
-	memset(options, 0, sizeof(*options));
+	*options = (struct options){ .engine = "file" };
 	while ((name = getopt_long(argc, argv, "", names, NULL)) != -1) {
 		switch (name) {
 		case GUEST:
@@ -99,6 +136,13 @@ int options_parse(struct options *options, int argc, char **argv)
 		case IMAGE:
 			options->image = optarg;
 			break;
+		case ENGINE_NAME:
+			options->engine = optarg;
+			break;
+		case CREATE:
+			if (!size(optarg, &options->create))
+				return 2;
+			break;
 		case READ_ONLY:
 			options->read_only = true;
 			break;
@@ -113,7 +157,7 @@ int options_parse(struct options *options, int argc, char **argv)
 				return 2;
 			break;
 		case HELP:
-			fputs(help, stdout);
+			print_help();
 			return 0;
 		default:
 			return 2;
@@ -123,5 +167,7 @@ int options_parse(struct options *options, int argc, char **argv)
 		return usage("it takes options only");
 	if (!have_guest || !have_device || !options->image)
 		return usage("--guest, --device and --image are needed");
+	if (!engine_find(options->engine))
+		return usage("there is no such storage engine in this program");
 	return -1;
 }

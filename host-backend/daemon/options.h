@@ -8,6 +8,8 @@
 struct options {
 	uint32_t guest, device;
 	const char *image;
+	const char *engine; /* one there is */
+	uint64_t create; /* blocks of an image to be made if the place is empty; 0: none */
 	const char *log; /* or NULL */
 	bool read_only, foreground;
 	bool bounce_always; /* writes from a private copy, whatever the medium is */

@@ -25,7 +25,7 @@ static struct tsr_ring_header *header(const struct queue *queue)
 
 /* ------------------------------------------------------------------ io_uring */
 
-struct io_uring_sqe *queue_sqe(struct queue *queue)
+static struct io_uring_sqe *queue_sqe(struct queue *queue)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&queue->uring);
 
@@ -34,6 +34,44 @@ struct io_uring_sqe *queue_sqe(struct queue *queue)
 		sqe = io_uring_get_sqe(&queue->uring);
 	}
 	return sqe;
+}
+
+struct io_uring_sqe *engine_sqe(struct engine_io *io)
+{
+	struct io_uring_sqe *sqe = queue_sqe(op_of(io)->work->queue);
+
+	/* The engine's preparation leaves user_data as it is. */
+	tag_set(sqe, TAG_IO, io);
+	return sqe;
+}
+
+void engine_done(struct engine_io *io, int result)
+{
+	struct queue *queue = op_of(io)->work->queue;
+	const uint64_t one = 1;
+
+	/* The thread may end, and the queue with it, as soon as it has seen the last io: not before this lock is free again. */
+	pthread_mutex_lock(&queue->lock);
+	io->result = result;
+	io->next = queue->done;
+	queue->done = io;
+	if (!io->next && write(queue->kick, &one, sizeof(one)) < 0)
+		log_line("waking a queue failed: %s", strerror(errno));
+	pthread_mutex_unlock(&queue->lock);
+}
+
+static void take_done(struct queue *queue)
+{
+	struct engine_io *io, *next;
+
+	pthread_mutex_lock(&queue->lock);
+	io = queue->done;
+	queue->done = NULL;
+	pthread_mutex_unlock(&queue->lock);
+	for (; io; io = next) {
+		next = io->next;
+		work_io_done(io, io->result);
+	}
 }
 
 static void arm(struct queue *queue, enum tag tag, int fd, uint64_t *count)
@@ -72,14 +110,12 @@ static void raise_done(struct queue *queue, int result)
 static void handle(struct queue *queue, const struct io_uring_cqe *cqe)
 {
 	switch ((enum tag)(cqe->user_data & TAG_MASK)) {
-	case TAG_OP:
-		work_op_done(tag_pointer(cqe), cqe->res);
-		break;
-	case TAG_SYNC:
-		work_sync_done(tag_pointer(cqe), cqe->res);
+	case TAG_IO:
+		work_io_done(tag_pointer(cqe), cqe->res);
 		break;
 	case TAG_KICK:
 		arm(queue, TAG_KICK, queue->kick, &queue->kick_count);
+		take_done(queue);
 		work_retry(queue);
 		break;
 	case TAG_DOORBELL:
@@ -348,6 +384,7 @@ static void release(struct queue *queue)
 	close(queue->kick);
 	close(queue->doorbell);
 	sem_destroy(&queue->started);
+	pthread_mutex_destroy(&queue->lock);
 	free_works(queue);
 }
 
@@ -372,6 +409,7 @@ int queue_start(struct queue *queue)
 	queue->kick = eventfd(0, EFD_CLOEXEC);
 	queue->doorbell = eventfd(0, EFD_CLOEXEC);
 	sem_init(&queue->started, 0, 0);
+	pthread_mutex_init(&queue->lock, NULL);
 	error = queue->kick < 0 || queue->doorbell < 0 ? -errno : setup_works(queue);
 	if (error)
 		log_line("queue %u: no resources: %s", queue->number, strerror(-error));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * One queue of a session: a thread with an io_uring of its own. It takes requests from the ring and does the image's I/O, for data on the
- * guest's pages themselves where DMA reaches them (medium.h), else on private buffers to and from which it copies.
+ * One queue of a session: a thread with an io_uring of its own. It takes requests from the ring and has the engine do the image's I/O, for
+ * data on the guest's pages themselves where DMA reaches them (medium.h), else on private buffers to and from which it copies.
  */
 #ifndef DAEMON_QUEUE_H
 #define DAEMON_QUEUE_H
@@ -18,21 +18,16 @@
 struct queue;
 struct work;
 
-enum op_kind {
-	OP_META,  /* on a private buffer, by way of the page cache */
-	OP_DATA,  /* of slots, on a private buffer */
-	OP_FIXED, /* of slots, on the guest's pages as the ring has registered them */
-};
-
 /* One piece of I/O. */
 struct op {
+	struct engine_io io; /* first: see op_of() */
 	struct work *work;
-	uint8_t *data;
-	uint64_t offset;
-	uint32_t left;
-	enum op_kind kind;
-	bool write;
 };
+
+static inline struct op *op_of(struct engine_io *io)
+{
+	return (struct op *)io;
+}
 
 /* One request being worked on. Its buffer is the thread's own memory. */
 struct work {
@@ -45,6 +40,7 @@ struct work {
 	uint32_t slot[TSR_BLK_MAX_BLOCKS]; /* reads: pinned */
 	struct store_write write;
 	struct store_sync sync;
+	struct op sync_op;
 	struct op op[QUEUE_MAX_OPS];
 	uint32_t ops, pending;
 	int error;   /* first failure of the current step, negative errno */
@@ -69,6 +65,8 @@ struct queue {
 	/* between threads */
 	atomic_bool stop;
 	atomic_int state;             /* enum queue_state */
+	pthread_mutex_t lock;
+	struct engine_io *done;       /* under lock: ended by engine_done, not yet seen by the thread */
 	int kick, doorbell;           /* eventfds */
 	pthread_t thread;
 	sem_t started;
@@ -98,10 +96,10 @@ void queue_stop(struct queue *queue);
 void work_start(struct work *work);
 void work_op_done(struct op *op, int result);
 void work_sync_done(struct work *work, int result);
+void work_io_done(struct engine_io *io, int result); /* one of the above */
 void work_retry(struct queue *queue);
 
-/* queue.c, for work.c: a free submission entry (never fails), and posting a completion, which also frees the work. */
-struct io_uring_sqe *queue_sqe(struct queue *queue);
+/* queue.c, for work.c: posting a completion, which also frees the work. */
 void queue_complete(struct work *work, enum tsr_blk_status status);
 void queue_revoked(struct queue *queue, struct work *work);
 

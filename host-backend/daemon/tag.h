@@ -5,7 +5,7 @@
 
 #include <liburing.h>
 
-enum tag { TAG_OP, TAG_SYNC, TAG_KICK, TAG_DOORBELL, TAG_RAISE };
+enum tag { TAG_IO, TAG_KICK, TAG_DOORBELL, TAG_RAISE };
 #define TAG_MASK 7ull
 
 static inline void tag_set(struct io_uring_sqe *sqe, enum tag tag, void *pointer)

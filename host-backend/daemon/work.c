@@ -9,7 +9,6 @@
 #include <errno.h>
 #include "host-backend/daemon/queue.h"
 #include "host-backend/daemon/shared.h"
-#include "host-backend/daemon/tag.h"
 #include "host-backend/image/crc32c.h"
 
 static struct store *store_of(const struct work *work)
@@ -46,29 +45,40 @@ static uint8_t *data_at(const struct work *work, uint32_t index, bool direct)
 
 /* ------------------------------------------------------------------ I/O */
 
+enum op_kind {
+	OP_META,  /* on a private buffer, by way of the page cache */
+	OP_DATA,  /* of slots, on a private buffer */
+	OP_FIXED, /* of slots, on the guest's pages as the ring has registered them */
+};
+
+static void submit(struct op *op)
+{
+	struct disk *disk = op->work->queue->disk;
+
+	engine_submit(disk->engine, &disk->image->io, &op->io);
+}
+
 static void submit_op(struct op *op)
 {
-	struct io_uring_sqe *sqe = queue_sqe(op->work->queue);
-	struct disk *disk = op->work->queue->disk;
-	int fd = op->kind == OP_META ? disk->fd : disk->medium.fd;
-
-	if (op->kind == OP_FIXED && op->write)
-		io_uring_prep_write_fixed(sqe, fd, op->data, op->left, op->offset, 0);
-	else if (op->kind == OP_FIXED)
-		io_uring_prep_read_fixed(sqe, fd, op->data, op->left, op->offset, 0);
-	else if (op->write)
-		io_uring_prep_write(sqe, fd, op->data, op->left, op->offset);
-	else
-		io_uring_prep_read(sqe, fd, op->data, op->left, op->offset);
-	tag_set(sqe, TAG_OP, op);
 	op->work->pending++;
+	submit(op);
 }
 
 static void add_op(struct work *work, enum op_kind kind, bool write, void *data, uint32_t size, uint64_t offset)
 {
 	struct op *op = &work->op[work->ops++];
 
-	*op = (struct op){ .work = work, .data = data, .offset = offset, .left = size, .kind = kind, .write = write };
+	*op = (struct op){
+		.work = work,
+		.io = {
+			.op = write ? ENGINE_WRITE : ENGINE_READ,
+			.meta = kind == OP_META,
+			.fixed = kind == OP_FIXED,
+			.data = data,
+			.size = size,
+			.offset = offset,
+		},
+	};
 	submit_op(op);
 }
 
@@ -89,16 +99,14 @@ static void add_records(struct work *work, uint32_t slot, uint32_t count)
 static void start_sync(struct work *work)
 {
 	struct disk *disk = work->queue->disk;
-	struct io_uring_sqe *sqe;
 
 	if (atomic_load(&disk->failed)) {
 		work_sync_done(work, -EIO);
 		return;
 	}
 	work->sync = disk_sync_begin(disk);
-	sqe = queue_sqe(work->queue);
-	io_uring_prep_fsync(sqe, disk->fd, IORING_FSYNC_DATASYNC);
-	tag_set(sqe, TAG_SYNC, work);
+	work->sync_op = (struct op){ .work = work, .io = { .op = ENGINE_SYNC } };
+	submit(&work->sync_op);
 	DISK_COUNT(work->queue->counters, syncs, 1);
 }
 
@@ -411,10 +419,10 @@ void work_op_done(struct op *op, int result)
 	struct work *work = op->work;
 
 	work->pending--;
-	if (result > 0 && (uint32_t)result < op->left) {
-		op->data += result;
-		op->offset += result;
-		op->left -= result;
+	if (result > 0 && (uint32_t)result < op->io.size) {
+		op->io.data += result;
+		op->io.offset += result;
+		op->io.size -= result;
 		submit_op(op);
 		return;
 	}
@@ -445,4 +453,14 @@ void work_sync_done(struct work *work, int result)
 	}
 	queue->reclaiming = false;
 	work_retry(queue);
+}
+
+void work_io_done(struct engine_io *io, int result)
+{
+	struct op *op = op_of(io);
+
+	if (io->op == ENGINE_SYNC)
+		work_sync_done(op->work, result);
+	else
+		work_op_done(op, result);
 }

@@ -76,7 +76,8 @@ enum tsr_backend_mode {
 	X(REFUSED, "its file system or disk refuses direct I/O")                                                       \
 	X(REGISTER, "the kernel refuses to register the guest's pages for I/O")                                        \
 	X(STABLE, "its disk, one below it, or its file system checksums what it writes (stable_writes, btrfs)")        \
-	X(FORCED, "told so with --bounce always")
+	X(FORCED, "told so with --bounce always")                                                                      \
+	X(ENGINE, "its storage engine takes private copies only")
 #define TSR_BACKEND_REASON_ENUM(name, text) TSR_BACKEND_WHY_##name,
 enum tsr_backend_reason { TSR_BACKEND_REASONS(TSR_BACKEND_REASON_ENUM) TSR_BACKEND_REASON_NR };
 #undef TSR_BACKEND_REASON_ENUM

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* sources: host-backend/daemon/work.c host-backend/daemon/disk.c host-backend/daemon/medium.c host-backend/daemon/shared.c */
+/* sources: host-backend/daemon/work.c host-backend/daemon/engine.c host-backend/daemon/disk.c host-backend/daemon/medium.c host-backend/daemon/shared.c */
 /* sources: host-backend/daemon/log.c host-backend/image/[a-z]*.c proto/request.c tests/unit/simdisk.c */
 /*
  * Requests step by step, with the test in the place of io_uring and of the disk's DMA: so pages can be revoked, or changed, and the power cut, at
@@ -24,16 +24,22 @@ static struct queue queue;
 static struct work work;
 static struct tsr_backend_page page;
 static struct image_error why;
-static struct io_uring_sqe entry;
 static uint8_t data[COUNT * 4096] __attribute__((aligned(4096)));
 static uint8_t seals[TSR_BLK_SEAL_SLOT] __attribute__((aligned(4096)));
 static uint8_t buffer[TSR_BLK_MAX_BLOCKS * 4096] __attribute__((aligned(4096)));
 static int completed, revoked; /* status of the completion, or -1; times revoked */
 
-struct io_uring_sqe *queue_sqe(struct queue *unused)
+static void submit(struct engine_io *io)
 {
-	(void)unused;
-	return &entry; /* the test looks at work.op */
+	(void)io; /* the test looks at work.op */
+}
+
+static const struct engine engine = { .name = "test", .submit = submit };
+
+void engine_done(struct engine_io *io, int result)
+{
+	(void)io;
+	fail_msg("%d", result);
 }
 
 void queue_complete(struct work *done, enum tsr_blk_status status)
@@ -51,12 +57,12 @@ void queue_revoked(struct queue *unused, struct work *done)
 
 static void begin(enum tsr_backend_mode mode)
 {
-	struct medium how = { .fd = 1, .mode = mode };
+	struct medium how = { .mode = mode };
 
 	memset(&page, 0, sizeof(page));
 	memset(&queue, 0, sizeof(queue));
 	memset(&work, 0, sizeof(work));
-	disk_init(&disk, &image, 0, &how, &page);
+	disk_init(&disk, &image, &engine, &how, &page);
 	queue.disk = &disk;
 	queue.data = data;
 	queue.seals = seals;
@@ -114,11 +120,11 @@ static void start(uint8_t op)
 /* What the disk does for one piece. Returns whether it was one of slots' data. */
 static bool do_io(const struct op *op)
 {
-	if (op->write)
-		assert_int_equal(medium.io.write(&medium, op->data, op->left, op->offset), 0);
+	if (op->io.op == ENGINE_WRITE)
+		assert_int_equal(medium.io.write(&medium, op->io.data, op->io.size, op->io.offset), 0);
 	else
-		assert_int_equal(medium.io.read(&medium, op->data, op->left, op->offset), 0);
-	return op->kind != OP_META;
+		assert_int_equal(medium.io.read(&medium, op->io.data, op->io.size, op->io.offset), 0);
+	return !op->io.meta;
 }
 
 /* Does all that is pending and tells the work so, until nothing more comes. */
@@ -130,7 +136,7 @@ static void finish(void)
 		for (uint32_t i = 0; i < ops; i++)
 			do_io(&work.op[i]);
 		for (uint32_t i = 0; i < ops; i++)
-			work_op_done(&work.op[i], work.op[i].left);
+			work_op_done(&work.op[i], work.op[i].io.size);
 	}
 }
 
@@ -174,16 +180,16 @@ static bool in(const uint8_t *area, size_t size, const uint8_t *at)
 }
 
 /* [BLK-26] Where the pieces of slots' data come from and go to. */
-static void expect_places(enum op_kind kind, const uint8_t *area)
+static void expect_places(bool fixed, const uint8_t *area)
 {
 	uint32_t seen = 0;
 
 	for (uint32_t i = 0; i < work.ops; i++) {
-		if (work.op[i].kind == OP_META)
+		if (work.op[i].io.meta)
 			continue;
-		assert_int_equal(work.op[i].kind, kind);
-		assert_true(in(area, sizeof(data), work.op[i].data));
-		seen += work.op[i].left;
+		assert_int_equal(work.op[i].io.fixed, fixed);
+		assert_true(in(area, sizeof(data), work.op[i].io.data));
+		seen += work.op[i].io.size;
 	}
 	assert_int_equal(seen, sizeof(data));
 }
@@ -204,13 +210,13 @@ static void data_moves_as_chosen(void **state)
 		begin(modes[i]);
 		fill(i + 1);
 		start(TSR_BLK_WRITE);
-		expect_places(direct_in ? OP_FIXED : OP_DATA, direct_in ? data : buffer);
+		expect_places(direct_in, direct_in ? data : buffer);
 		finish();
 		assert_int_equal(completed, TSR_BLK_OK);
 		expect_pairs(i + 1);
 		memset(data, 0xee, sizeof(data));
 		start(TSR_BLK_READ);
-		expect_places(direct_out ? OP_FIXED : OP_DATA, direct_out ? data : buffer);
+		expect_places(direct_out, direct_out ? data : buffer);
 		finish();
 		assert_int_equal(completed, TSR_BLK_OK);
 		for (uint32_t k = 0; k < COUNT; k++)

@@ -27,6 +27,7 @@
 
 struct fake_guest guest;
 enum tsr_backend_mode fake_mode = TSR_BACKEND_COPY;
+const char *fake_engine = "file";
 static struct tsr_backend_page *counted; /* shared between the test and the daemon */
 
 enum command { DOORBELL, REVOKE };
@@ -169,47 +170,44 @@ static void waiting(const char *path)
 	log_line("waiting for %s", path);
 }
 
-static bool choose(struct medium *medium, struct image_file *file, const struct image *image, bool read_only)
+/* Only the file engine's context is an image_file; other modes are its. */
+static bool choose(struct medium *medium, const struct image *image, bool read_only)
 {
-	*medium = (struct medium){ .fd = file->fd, .mode = fake_mode };
-	if (fake_mode == TSR_BACKEND_COPY)
-		return true;
-	if (image_file_direct(file, read_only, image->store.super.slots))
-		return false;
-	medium->fd = file->direct;
-	return true;
+	*medium = (struct medium){ .mode = fake_mode };
+	return fake_mode == TSR_BACKEND_COPY || image_file_direct(image->io.context, read_only, image->store.super.slots) == 0;
 }
 
 static int daemon_main(const char *path, bool read_only)
 {
-	static struct image_file file;
+	const struct engine *engine = engine_find(fake_engine);
+	struct engine_where where = { .name = path, .read_only = read_only, .waiting = waiting };
 	static struct image image;
 	static struct disk disk;
 	static struct session session;
-	struct image_error error;
+	struct image_error error = { "no such engine" };
 	struct medium medium;
+	struct image_io io;
 	struct backend backend = { .ops = &fake_ops, .fd = events[0], .command = -1 };
 	pthread_t thread;
 	int result;
 
-	if (!shared_init() || image_file_open(&file, path, read_only, waiting, &error) ||
-	    image_load(&image, &file.io, read_only, &error)) {
+	if (!shared_init() || !engine || engine->open(&io, &where, &error) || image_load(&image, &io, read_only, &error)) {
 		log_line("%s", error.text);
 		return 100;
 	}
-	if (!choose(&medium, &file, &image, read_only))
+	if (!choose(&medium, &image, read_only))
 		return 102;
 	fake.own_fd = memfd_create("own", MFD_CLOEXEC);
 	for (uint32_t i = 0; i < FAKE_QUEUES; i++)
 		fake.doorbell[i] = -1;
-	disk_init(&disk, &image, file.fd, &medium, counted);
+	disk_init(&disk, &image, engine, &medium, counted);
 	session_init(&session, &disk, &backend);
 	pthread_create(&thread, NULL, obey, NULL);
 	result = serve(&session, signals[0]);
 	session_fini(&session);
 	if (image_close(&image))
 		result = 101;
-	image_file_close(&file);
+	engine->close(io.context);
 	__lsan_do_leak_check();
 	return result;
 }

@@ -34,6 +34,9 @@ extern struct fake_guest guest;
  */
 extern enum tsr_backend_mode fake_mode;
 
+/* The next daemon's engine, by name. */
+extern const char *fake_engine;
+
 /* A counter of the last daemon's, over its queues; also after its end. */
 uint64_t fake_counter(enum tsr_backend_counter counter);
 

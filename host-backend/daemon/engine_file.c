@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* The engine for files and block devices, on the queues' own io_uring. */
+#include <errno.h>
+#include <liburing.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "host-backend/daemon/engine.h"
+
+static int file_open(struct image_io *io, const struct engine_where *where, struct image_error *error)
+{
+	struct image_file *file = calloc(1, sizeof(*file));
+	int result;
+
+	if (!file) {
+		snprintf(error->text, sizeof(error->text), "%s: there is no memory to open it", where->name);
+		return -ENOMEM;
+	}
+	result = image_file_open(file, where->name, where->read_only, where->waiting, error);
+	if (result)
+		free(file);
+	else
+		*io = file->io;
+	return result;
+}
+
+static void file_close(void *context)
+{
+	image_file_close(context);
+	free(context);
+}
+
+static void file_medium(void *context, struct medium *medium, bool read_only, uint64_t slots, bool iommu, bool always)
+{
+	medium_choose(medium, context, read_only, slots, iommu, always);
+}
+
+static void file_submit(struct engine_io *io)
+{
+	const struct image_file *file = io->context;
+	struct io_uring_sqe *sqe = engine_sqe(io);
+	int fd = io->meta || file->direct < 0 ? file->fd : file->direct;
+
+	if (io->op == ENGINE_SYNC)
+		io_uring_prep_fsync(sqe, file->fd, IORING_FSYNC_DATASYNC);
+	else if (io->fixed && io->op == ENGINE_WRITE)
+		io_uring_prep_write_fixed(sqe, fd, io->data, io->size, io->offset, 0);
+	else if (io->fixed)
+		io_uring_prep_read_fixed(sqe, fd, io->data, io->size, io->offset, 0);
+	else if (io->op == ENGINE_WRITE)
+		io_uring_prep_write(sqe, fd, io->data, io->size, io->offset);
+	else
+		io_uring_prep_read(sqe, fd, io->data, io->size, io->offset);
+}
+
+static const struct engine engine_file = {
+	.name = "file",
+	.help = "a file or a block device",
+	.open = file_open,
+	.close = file_close,
+	.submit = file_submit,
+	.medium = file_medium,
+};
+ENGINE(file);
