@@ -210,18 +210,17 @@ bool arch_leaf_prepare(struct domain *d, gfn_t g)
 
 /*
  * Clear, flush, write: two sizes of one translation should not live in TLBs at once. Both sizes say the same, so a CPU that
- * does not answer in time is not waited for: what the caller takes away next has a shoot-down of its own.
+ * does not answer in time is not waited for: what the caller takes away next has a shoot-down of its own. Devices do not walk this table.
  */
 static void split(struct domain *d, uint64_t *e, uint64_t g)
 {
-	uint64_t old = load(e), *pt = phys(host_pt[g >> 9]), gen;
+	uint64_t old = load(e), *pt = phys(host_pt[g >> 9]);
 
 	if (old & N_P) {
 		for (uint32_t i = 0; i < 512; i++)
 			pt[i] = (old & ~N_PS) + i * PAGE;
 		store(e, 0);
-		gen = arch_flush_begin(d);
-		(void)arch_flush_wait(d, gen);
+		flush_cpus(d);
 	}
 	store(e, host_pt[g >> 9] | N_TABLE);
 }

@@ -49,7 +49,7 @@ static bool stale_inside(const struct cpu *c, const struct domain *d, uint64_t g
 	       __atomic_load_n(&c->seen, __ATOMIC_SEQ_CST) < generation;
 }
 
-uint64_t arch_flush_begin(struct domain *d)
+static uint64_t cpus_begin(struct domain *d)
 {
 	uint64_t g = next_generation();
 
@@ -60,6 +60,34 @@ uint64_t arch_flush_begin(struct domain *d)
 			core_count(TSR_COUNT_shootdown_ipis);
 			nmi_send(cpus[i]);
 		}
+	return g;
+}
+
+static bool cpus_wait(const struct domain *d, uint64_t generation, uint64_t end)
+{
+	for (uint32_t i = 0; i < cpu_count; i++)
+		while (stale_inside(cpus[i], d, generation)) {
+			if (rdtsc() > end)
+				return false;
+			cpu_relax();
+		}
+	return true;
+}
+
+static uint64_t deadline(void)
+{
+	return rdtsc() + FLUSH_WAIT_US * tsc_khz() / 1000;
+}
+
+void flush_cpus(struct domain *d)
+{
+	(void)cpus_wait(d, cpus_begin(d), deadline());
+}
+
+uint64_t arch_flush_begin(struct domain *d)
+{
+	uint64_t g = cpus_begin(d);
+
 	if (d->id == DOMAIN_HOST)
 		iommu_flush(g);
 	return g;
@@ -67,14 +95,10 @@ uint64_t arch_flush_begin(struct domain *d)
 
 bool arch_flush_wait(struct domain *d, uint64_t generation)
 {
-	uint64_t end = rdtsc() + FLUSH_WAIT_US * tsc_khz() / 1000;
+	uint64_t end = deadline();
 
-	for (uint32_t i = 0; i < cpu_count; i++)
-		while (stale_inside(cpus[i], d, generation)) {
-			if (rdtsc() > end)
-				return false;
-			cpu_relax();
-		}
+	if (!cpus_wait(d, generation, end))
+		return false;
 	while (d->id == DOMAIN_HOST && !iommu_flushed(generation)) {
 		if (rdtsc() > end)
 			return false;

@@ -65,6 +65,7 @@ void npt_init(void);
 
 /* shoot.c: generations are never used twice, so that a CPU need not know whose it saw. */
 uint64_t next_generation(void);
+void flush_cpus(struct domain *d); /* waits, bounded; devices keep what they have: their table says the same as before */
 
 /* svm_host.c */
 _Noreturn void svm_host_start_ap(struct cpu *c, uint32_t vector);

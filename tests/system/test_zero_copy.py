@@ -96,6 +96,17 @@ def raw(m, serial, size="64M"):
     return path
 
 
+def test_splits_cost_no_invalidation(m):
+    """taking memory splits tables that processors walk, each with a shoot-down; devices, which do not walk them, forget once a call and no more"""
+    ready(m)
+    before = attack.info(m)
+    m.run("tessera guest run --name tiny --memory 16M --raw /guests/spin.bin")
+    after = attack.info(m)
+    m.run("tessera guest destroy tiny")
+    calls, shot, flushed = (after[name] - before[name] for name in ("hypercalls_host", "shootdowns", "iotlb_flushes"))
+    assert 0 < flushed < calls and shot >= flushed + 4, (calls, shot, flushed)
+
+
 def test_nvme(m):
     """on an NVMe disk a guest's data moves by DMA from and to the guest's pages; the host copies no page"""
     check_direct(m, "nvme", raw(m, "tsr-nvme"))
@@ -160,7 +171,7 @@ def test_tmpfs_copies(m):
 
 def test_without_an_iommu():
     """control: without the IOMMU all data is copied by CPU, through the page cache, and every output says so"""
-    with Machine(smp=2, mem=2048, media=True, hv="iommu=off", name="zero-copy-off", devices=disks()) as m:
+    with Machine(smp=2, mem=6144, media=True, hv="iommu=off", name="zero-copy-off", devices=disks()) as m:
         m.wait_ready()
         m.run("modprobe tessera_host")
         path = raw(m, "tsr-nvme")
