@@ -28,12 +28,16 @@
 #define CTL_ENABLE	(1ull << 0)
 #define CTL_EVENTS	(1ull << 2)
 #define CTL_COMMANDS	(1ull << 12)
+#define CTL_SMI_FILTER	(1ull << 22)
 #define FEATURE_INV_ALL	(1ull << 6)
+#define FEATURE_SMI(f)	((f) >> 16 & 3)
 #define STATUS_OVERFLOW	(1ull << 0)
 
 #define DEVTAB_PAGES	512u	/* 65,536 entries of 32 bytes */
 #define DTE_VALID	3ull	/* V and TV */
 #define DTE_LEVELS(n)	((uint64_t)(n) << 9)
+#define DTE_MESSAGES	1ull	/* third word: IV; no other kind than fixed and arbitrated passes, and with IntCtl 00b not these either */
+#define DTE_PASS_FIXED	(1ull << 60)
 #define PTE_PRESENT	1ull
 #define PTE_NEXT(n)	((uint64_t)(n) << 9)
 #define PTE_READ	(1ull << 61)
@@ -123,6 +127,8 @@ static bool turn_on(uint32_t i, const uint64_t *devtab)
 	*iommu_reg(i, REG_EXCLUSION) = 0;
 	*iommu_reg(i, REG_CMD_HEAD) = *iommu_reg(i, REG_CMD_TAIL) = 0;
 	*iommu_reg(i, REG_EVT_HEAD) = *iommu_reg(i, REG_EVT_TAIL) = 0;
+	if (iommu_messages == MESSAGES_FIXED)
+		control |= CTL_SMI_FILTER;
 	*iommu_reg(i, REG_CONTROL) = control | CTL_ENABLE | CTL_EVENTS | CTL_COMMANDS;
 	end = rdtsc() + START_US * tsc_khz() / 1000;
 	if (submit(i, CMD_INV_ALL, 0, 1))
@@ -134,12 +140,31 @@ static bool turn_on(uint32_t i, const uint64_t *devtab)
 	return u->done == 1;
 }
 
+/*
+ * Hardware passes fixed messages and filters SMIs apart. QEMU's model loses the contents of a message that it passes, and takes any device's plain
+ * store for the IOAPIC's, so there none may pass.
+ */
+static enum iommu_messages messages(void)
+{
+	bool filter = true;
+
+	for (uint32_t i = 0; i < iommu_units; i++) {
+		if (pci_made_by_qemu((uint16_t)iommu_unit[i].bdf))
+			return MESSAGES_CLOSED;
+		filter &= FEATURE_SMI(*iommu_reg(i, REG_FEATURES)) == 1;
+	}
+	return filter ? MESSAGES_FIXED : MESSAGES_OPEN;
+}
+
 static bool start(void)
 {
-	uint64_t *devtab = boot_alloc(DEVTAB_PAGES);
+	uint64_t *devtab = boot_alloc(DEVTAB_PAGES), third;
 	bool ok = true;
 
+	iommu_messages = messages();
+	third = iommu_messages == MESSAGES_OPEN ? 0 : iommu_messages == MESSAGES_FIXED ? DTE_MESSAGES | DTE_PASS_FIXED : DTE_MESSAGES;
 	for (uint32_t id = 0; id < 65536; id++) {
+		devtab[4 * id + 2] = third;
 		devtab[4 * id + 1] = IOMMU_DOMAIN;
 		devtab[4 * id] = iommu_root(4) | DTE_LEVELS(4) | DTE_VALID | PTE_READ | PTE_WRITE;
 	}

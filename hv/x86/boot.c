@@ -125,12 +125,20 @@ static const char *host_cmdline(void)
 	return s;
 }
 
+/* What the host's kernel must be told so that its devices work. */
+static const char *host_option(void)
+{
+	return iommu_on && iommu_messages == MESSAGES_CLOSED ? " pci=nomsi noapic" : "";
+}
+
 static uint32_t development(void)
 {
-	uint32_t d = TSR_DEVELOPMENT_INTERRUPTS;
+	uint32_t d = 0;
 
 	if (!iommu_on)
 		d |= TSR_DEVELOPMENT_NO_IOMMU;
+	if (!iommu_on || iommu_messages == MESSAGES_OPEN)
+		d |= TSR_DEVELOPMENT_INTERRUPTS;
 	if (have_secret)
 		d |= TSR_DEVELOPMENT_ROOT_SECRET;
 	if (!svm_features.r_init)
@@ -174,8 +182,10 @@ static void say(void)
 		con_printf("WARNING: iommu=off: devices can read and write all memory; a development platform, keep no secrets here");
 	else if (!iommu_on)
 		con_printf("no IOMMU keeps devices out, so no guests will run; iommu=off on this command line allows them");
-	else
+	else if (iommu_messages == MESSAGES_OPEN)
 		con_printf("devices can send INIT, NMI and SMI as messages: a development platform");
+	else if (iommu_messages == MESSAGES_CLOSED)
+		con_printf("interrupt messages are refused here; the host gets pci=nomsi noapic, and interrupts by the PIC");
 	if (have_secret)
 		con_printf("WARNING: root_secret= was given: whoever saw it can open every disk sealed here");
 	else
@@ -204,7 +214,7 @@ void boot_main(uint32_t magic, uint32_t info)
 	start_core();
 	guest_init();
 	say();
-	linux_load(modules[0].base, modules[0].size, host_cmdline(), modules[1].base, modules[1].size, &entry);
+	linux_load(modules[0].base, modules[0].size, host_cmdline(), host_option(), modules[1].base, modules[1].size, &entry);
 	memset(modules, 0, sizeof(modules));
 	console_shared = true;
 	svm_host_start_boot(c, entry.eip, entry.esi, entry.gdt, entry.gdt_limit);

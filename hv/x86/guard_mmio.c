@@ -54,7 +54,7 @@ static void do_store(uint64_t pa, const struct store *st)
 		*(volatile uint64_t *)phys(pa) = st->value;
 }
 
-/* An entry may raise a vector, the host's NMI or the PIC's interrupt; SMI and INIT not. */
+/* An entry may raise a vector or the PIC's interrupt; SMI, NMI and INIT not. */
 static bool ioapic_write(uint64_t page, uint32_t off, uint32_t v)
 {
 	volatile uint32_t *sel = phys(page + IOAPIC_SEL), *win = phys(page + IOAPIC_WIN);
@@ -65,7 +65,7 @@ static bool ioapic_write(uint64_t page, uint32_t off, uint32_t v)
 	if (off == IOAPIC_WIN) {
 		/* Only this path writes the selector, so it holds still. */
 		if (*sel >= IOAPIC_FIRST && !(*sel & 1))
-			ok = mode == 0 || mode == 1 || mode == 4 || mode == 7;
+			ok = mode == 0 || mode == 1 || mode == 7;
 		if (ok)
 			*win = v;
 	} else {

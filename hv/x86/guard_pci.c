@@ -24,6 +24,7 @@
 #define SMRAM_OPEN	0x40
 #define SMRAM_LOCK	0x10
 #define ICH9_PMBASE	0x40
+#define SUBVENDOR_QEMU	0x1af4
 #define CMD_IO		1u
 #define CMD_MEMORY	2u
 #define BAR_IO		1u
@@ -45,6 +46,11 @@ static void conf_write(uint16_t bdf, uint32_t reg, uint32_t v)
 {
 	outl(0xcf8, 1u << 31 | (uint32_t)bdf << 8 | (reg & 0xfc));
 	outl(0xcfc, v);
+}
+
+bool pci_made_by_qemu(uint16_t bdf)
+{
+	return (conf_read(bdf, 0x2c) & 0xffff) == SUBVENDOR_QEMU;
 }
 
 static void lock_smram(void)

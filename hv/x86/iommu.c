@@ -15,6 +15,7 @@
 #define LEVELS		4u
 
 bool iommu_noncoherent;
+enum iommu_messages iommu_messages;
 
 static const struct iommu_kind *const kinds[] = { &amdvi, &vtd };
 static const struct iommu_kind *kind;	/* NULL: no unit that can be used */

@@ -48,6 +48,14 @@ extern struct iommu_unit iommu_unit[IOMMU_UNITS];
 extern uint32_t iommu_units;
 extern bool iommu_noncoherent; /* a unit reads its tables past the caches */
 
+/* What becomes of the stores by which devices raise interrupts: MESSAGES_OPEN until start() says otherwise. */
+enum iommu_messages {
+	MESSAGES_OPEN,		/* all pass: INIT, NMI and SMI too */
+	MESSAGES_FIXED,		/* those that raise a vector pass */
+	MESSAGES_CLOSED,	/* none passes, the IOAPIC's neither: the host is told to use the PIC */
+};
+extern enum iommu_messages iommu_messages;
+
 /* iommu_table.c. Reads a table of size bytes, whose sum has been checked. False as for parse(). */
 bool iommu_parse(const struct iommu_kind *kind, const uint8_t *table, uint32_t size);
 /* A unit as parse() finds it; repeated descriptions of one are merged. NULL: it cannot be driven there, or too many; printed. */

@@ -69,11 +69,11 @@ static void build_e820(char *zp)
 	}
 }
 
-void linux_load(uint64_t kernel, uint64_t ksize, const char *cmdline, uint64_t initrd, uint64_t isize,
-		struct host_entry *out)
+void linux_load(uint64_t kernel, uint64_t ksize, const char *cmdline, const char *more, uint64_t initrd,
+		uint64_t isize, struct host_entry *out)
 {
 	char *zp = phys(BOOT_PARAMS), *image = phys(kernel);
-	uint64_t setup, load, room, len = 0;
+	uint64_t setup, load, room, len = 0, extra = 0;
 	uint64_t *gdt = phys(BOOT_GDT);
 
 	if (ksize < 0x1000 || GET16(image, ZP_BOOT_FLAG) != 0xaa55 || GET32(image, ZP_MAGIC) != 0x53726448 ||
@@ -90,7 +90,9 @@ void linux_load(uint64_t kernel, uint64_t ksize, const char *cmdline, uint64_t i
 		panic("no room for the host's kernel: %lx bytes at %lx", room, load);
 	while (cmdline[len])
 		len++;
-	if (len >= CMDLINE_MAX || len > GET32(image, ZP_CMDLINE_SIZE))
+	while (more[extra])
+		extra++;
+	if (len + extra >= CMDLINE_MAX || len + extra > GET32(image, ZP_CMDLINE_SIZE))
 		panic("the host's command line is longer than its kernel takes");
 	if (isize && initrd + isize - 1 > GET32(image, ZP_INITRD_MAX))
 		panic("the host's initramfs lies too high at %lx", initrd);
@@ -104,7 +106,8 @@ void linux_load(uint64_t kernel, uint64_t ksize, const char *cmdline, uint64_t i
 	GET32(zp, ZP_RAMDISK) = (uint32_t)initrd;
 	GET32(zp, ZP_RAMDISK_LEN) = (uint32_t)isize;
 	GET64(zp, ZP_RSDP) = acpi.rsdp;
-	memcpy(phys(BOOT_CMDLINE), cmdline, len + 1);
+	memcpy(phys(BOOT_CMDLINE), cmdline, len);
+	memcpy(phys(BOOT_CMDLINE + len), more, extra + 1);
 	build_e820(zp);
 	memmove(phys(load), image + setup, ksize - setup);
 	/* The module's own copy goes back to the host clean, its place is ordinary RAM. */

@@ -66,6 +66,9 @@ void acpi_init(void);
 uint8_t *acpi_find(const char *sig, uint32_t *len); /* a whole table whose sum is right, or NULL */
 void acpi_hide(uint8_t *table, uint32_t len);	/* from the host: its contents are gone */
 
+/* guard_pci.c: is this function QEMU's, by its subsystem vendor? Boot. */
+bool pci_made_by_qemu(uint16_t bdf);
+
 /* smp.c */
 void cpu_init_self(struct cpu *c, uint32_t index);
 void smp_start(void);
@@ -97,12 +100,12 @@ bool apic_host_msr_write(uint32_t msr, uint64_t v);
 #define ICR_ASSERT	0x4000
 #define ICR_BUSY	0x1000
 
-/* linux.c: puts the host's kernel in place. */
+/* linux.c: puts the host's kernel in place; more is put behind its command line. */
 struct host_entry {
 	uint32_t eip, esi, gdt, gdt_limit;
 };
-void linux_load(uint64_t kernel, uint64_t ksize, const char *cmdline, uint64_t initrd, uint64_t isize,
-		struct host_entry *out);
+void linux_load(uint64_t kernel, uint64_t ksize, const char *cmdline, const char *more, uint64_t initrd,
+		uint64_t isize, struct host_entry *out);
 
 uint64_t tsc_khz(void);
 

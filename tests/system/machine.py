@@ -29,7 +29,7 @@ BOOT_LIMIT = 240
 ONE_THREAD, THREADS = "tcg,thread=single", "tcg,thread=multi"
 COMMAND_LIMIT = 120
 # Before the devices, which are put behind the unit as they are made.
-IOMMUS = {None: [], "amd": ["-device", "amd-iommu,intremap=off"], "intel": ["-device", "intel-iommu,intremap=off,aw-bits=48"]}
+IOMMUS = {None: [], "amd": ["-device", "amd-iommu"], "intel": ["-device", "intel-iommu,intremap=off,aw-bits=48"]}
 FATAL = re.compile(rb"tessera: (?:stopped|halted):[^\n]*|Kernel panic - not syncing[^\n]*")
 
 

@@ -25,6 +25,8 @@ static pthread_t model;
 static unsigned said;
 static struct tsr_dma_fault seen[300];
 static unsigned nr_seen;
+enum iommu_messages iommu_messages;
+static bool qemu;
 
 void con_printf(const char *fmt, ...)
 {
@@ -45,6 +47,12 @@ void *boot_alloc(uint64_t pages)
 uint64_t tsc_khz(void)
 {
 	return 100000; /* a second of the code's is a fraction of ours */
+}
+
+bool pci_made_by_qemu(uint16_t bdf)
+{
+	(void)bdf;
+	return qemu;
 }
 
 bool mem_touches_ram(uint64_t pa, uint64_t size)
@@ -89,7 +97,7 @@ static int setup(void **state)
 	REG(0x30) = 1 << 6;
 	iommu_units = said = nr_seen = 0;
 	answers = true;
-	stop = false;
+	stop = qemu = false;
 	return pthread_create(&model, NULL, unit, NULL);
 }
 
@@ -219,6 +227,35 @@ static void every_requester_id_translates_and_flushes_are_carried_out(void **sta
 	assert_int_equal(iommu_unit[0].done, serial - 1);
 }
 
+#define IV	1ull
+#define PASS	(1ull << 60)
+
+static void expect_messages(enum iommu_messages mode, uint64_t third)
+{
+	const uint64_t *devtab;
+
+	assert_true(amdvi.start());
+	assert_int_equal(iommu_messages, mode);
+	devtab = (const uint64_t *)(REG(0) & ~0xfffull);
+	for (unsigned id = 0; id < 65536; id++) {
+		assert_int_equal(devtab[4 * id + 2], third);
+		assert_int_equal(devtab[4 * id + 3], 0);
+	}
+	assert_int_equal(!!(REG(0x18) & 1 << 22), mode == MESSAGES_FIXED);
+}
+
+/* [DMA-7] */
+static void messages_are_stopped_where_the_unit_can(void **state)
+{
+	(void)state;
+	iommu_add(&amdvi, (uint64_t)regs, 4 * PAGE, 0);
+	expect_messages(MESSAGES_OPEN, 0);
+	REG(0x30) |= 1 << 16; /* SMIs can be filtered */
+	expect_messages(MESSAGES_FIXED, IV | PASS);
+	qemu = true;
+	expect_messages(MESSAGES_CLOSED, IV);
+}
+
 /* [DMA-5] */
 static void events_are_read_once_and_in_order(void **state)
 {
@@ -251,6 +288,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_dmar_table_gives_units_and_regions, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_unit_that_does_not_answer_is_not_used, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_requester_id_translates_and_flushes_are_carried_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(messages_are_stopped_where_the_unit_can, setup, teardown),
 		cmocka_unit_test_setup_teardown(events_are_read_once_and_in_order, setup, teardown),
 	};
 
