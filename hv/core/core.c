@@ -10,7 +10,8 @@
 static struct core_boot boot;
 static uint8_t root_secret[TSR_KEY_SIZE];
 static struct domain domains[DOMAIN_NR];
-static uint64_t counters[TSR_COUNTER_NR];
+static uint64_t early[TSR_COUNTER_NR];
+static uint64_t *counters = early; /* later in a page that the host may see: TOKEN_OWN */
 
 static void give_to_host(uint64_t first, uint64_t end)
 {
@@ -47,19 +48,28 @@ static void fill_frames(void)
 #endif
 }
 
+static void limit(uint64_t *value, uint64_t most)
+{
+	if (!*value || *value > most)
+		*value = most;
+}
+
 void core_init(const struct core_boot *b)
 {
 	struct domain *host = core_host();
 
 	boot = *b;
 	boot.root_secret = NULL;
+	limit(&boot.limit.guests, TSR_MAX_GUESTS);
+	limit(&boot.limit.tokens, GRANT_PER_GUEST);
+	limit(&boot.limit.pages, GRANT_PAGES_PER_GUEST);
+	limit(&boot.limit.windows, boot.nr_frames / 2);
 	if (b->root_secret)
 		memcpy(root_secret, b->root_secret, sizeof(root_secret));
 	else
 		arch_random(root_secret, sizeof(root_secret));
 
 	memset(domains, 0, sizeof(domains));
-	memset(counters, 0, sizeof(counters));
 	for (uint32_t i = 0; i < DOMAIN_NR; i++)
 		domains[i].id = i;
 	host->state = TSR_GUEST_RUNNING;
@@ -73,6 +83,7 @@ void core_init(const struct core_boot *b)
 	if (!host->tables)
 		arch_halt("no nested tables for the host");
 	fill_frames();
+	counters = ((struct tsr_stats *)arch_frame(boot.stats))->counters;
 	oracle_init();
 }
 

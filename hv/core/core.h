@@ -19,8 +19,8 @@ enum frame_state {
 	FRAME_MAILBOX,   /* as OWNED, and registered as a mailbox: can be nothing else */
 	FRAME_WINDOW,    /* host: as OWNED, and registered as a window page */
 	FRAME_DISPLACED, /* host: a window page set aside; partner is shown in its place */
-	FRAME_ISSUED,    /* guest: as OWNED, and in a live token that is not mapped */
-	FRAME_MAPPED,    /* guest: as ISSUED, and shown at the window page partner */
+	FRAME_ISSUED,    /* guest or hypervisor: as OWNED or HV, and in a live token that is not mapped */
+	FRAME_MAPPED,    /* guest or hypervisor: as ISSUED, and shown at the window page partner */
 	FRAME_TABLE,     /* donated to a guest for its tables; no container sees it */
 	FRAME_DIRTY,     /* left its owner and not yet scrubbed and flushed: no container sees it */
 	FRAME_STATE_NR
@@ -81,7 +81,7 @@ struct domain {
 	uint64_t moving_generation; /* of the host's tables: what the last donation waits for */
 	uint64_t donated_next; /* lowest gfn that may be donated next */
 	uint32_t table_free; /* first frame of the free list of table pages, or GFN_NONE */
-	uint32_t tokens;
+	uint32_t tokens, granted; /* live tokens and their pages */
 	uint64_t loaded_next; /* lowest gfn that may be loaded next */
 	uint8_t identity[TSR_ID_SIZE];
 	uint8_t measure[512] __attribute__((aligned(64))); /* proto/measure.h state while building */
@@ -91,6 +91,11 @@ struct domain {
 };
 
 /* ---------------------------------------------------------------- for the architecture */
+
+/* What the machine's owner allows; 0: as much as there is. */
+struct core_limits {
+	uint64_t guests, tokens, pages, windows; /* tokens, pages: of one guest */
+};
 
 struct core_boot {
 	struct frame *frames;      /* zeroed, one per frame below nr_frames */
@@ -102,6 +107,8 @@ struct core_boot {
 	bool guests_allowed;       /* an IOMMU, or iommu=off given */
 	uint32_t development;      /* TSR_DEVELOPMENT_* */
 	const uint8_t *root_secret; /* 32 bytes, or NULL: drawn with arch_random */
+	mfn_t stats;               /* a zeroed page of the hypervisor's region: struct tsr_stats */
+	struct core_limits limit;
 };
 
 /* Called once on the boot CPU, before any container runs; calls arch_tables_create for the host and fills its leaves. */

@@ -4,6 +4,7 @@
 #include <core/frame.h>
 #include <core/grant.h>
 #include <core/guest.h>
+#include "proto/port.h"
 
 static struct grant grants[TSR_MAX_TOKENS];
 static uint32_t first_free; /* TSR_MAX_TOKENS: none */
@@ -78,6 +79,33 @@ void grant_swap_out(struct grant *g)
 	g->window = 0;
 }
 
+void grant_copy(struct grant *g, uint8_t dir)
+{
+	for (uint32_t i = 0; i < g->pages && g->dir & dir; i++) {
+		mfn_t w = mfn(g->window + i), m;
+
+		/* What the host has meanwhile made of its place is its own affair. */
+		if (!leaf_lookup(domain_by_id(g->issuer), g->gfn + i, &m) || frame_of(w)->state != FRAME_WINDOW)
+			continue;
+		memcpy(arch_frame(dir == TSR_DIR_READ ? w : m), arch_frame(dir == TSR_DIR_READ ? m : w), TSR_PAGE_SIZE);
+		core_count(TSR_COUNT_copies_own);
+	}
+}
+
+unsigned grant_within_budget(struct grant *const g[], unsigned n)
+{
+	uint64_t pages = 0;
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		if (g[i]->how == TSR_HOW_EITHER && !arch_dma_active())
+			pages += g[i]->pages;
+		if (i && pages > TSR_COPY_PAGES)
+			break;
+	}
+	return i;
+}
+
 void grant_release(struct grant *g)
 {
 	struct domain *d = domain_by_id(g->issuer);
@@ -87,8 +115,10 @@ void grant_release(struct grant *g)
 
 	for (uint32_t i = 0; i < g->pages; i++)
 		if (leaf_lookup(d, g->gfn + i, &m))
-			frame_put(m, (struct frame){ .state = FRAME_OWNED, .owner = g->issuer, .gfn = g->gfn + i });
+			frame_put(m, (struct frame){ .state = d->id == DOMAIN_HV ? FRAME_HV : FRAME_OWNED,
+						     .owner = g->issuer, .gfn = g->gfn + i });
 	d->tokens--;
+	d->granted -= g->pages;
 	*g = (struct grant){ .generation = generation ? generation : 1, .next = (uint16_t)first_free };
 	first_free = slot;
 	live--;

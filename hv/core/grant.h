@@ -8,9 +8,13 @@
 /* Tokens one guest may have alive: its share, so that no guest can use up the others'. */
 #define GRANT_PER_GUEST (TSR_MAX_TOKENS / TSR_MAX_GUESTS)
 
+/* Pages of one guest in live tokens: each costs the host a window page, so there is an end to it. */
+#define GRANT_PAGES_PER_GUEST 131072u
+
 struct grant {
 	uint8_t state;    /* enum tsr_token_state */
 	uint8_t dir;
+	uint8_t how;      /* enum tsr_token_how */
 	uint8_t issuer;   /* domain id */
 	uint16_t device;
 	uint16_t next;    /* FREE: next free slot */
@@ -19,7 +23,8 @@ struct grant {
 	uint32_t session;
 	uint32_t pages;
 	uint32_t gfn;     /* of the issuer */
-	uint32_t window;  /* MAPPED: first window frame */
+	uint32_t offset, bytes; /* the range that may be copied */
+	uint32_t window;  /* MAPPED, PLACED: first window frame */
 	uint64_t flush;   /* generation of the host's tables that this token's last change waits for; 0: it has been waited for */
 };
 
@@ -37,6 +42,10 @@ struct grant *grant_take(struct tsr_token *t);
 void grant_release(struct grant *g);
 /* Swaps a mapped token's frames out of the window; the caller flushes. */
 void grant_swap_out(struct grant *g);
+/* Copies a PLACED token's pages between run and place, as its direction says: at the beginning (dir READ) or the end (WRITE). */
+void grant_copy(struct grant *g, uint8_t dir);
+/* How many leading elements of a batch one call may do, where all tokens of HOW_EITHER move by copy. At least one. */
+unsigned grant_within_budget(struct grant *const g[], unsigned n);
 /* Ends all tokens of a guest. False: some CPU has not let go yet, repeat. */
 bool grant_revoke_all(struct domain *d);
 

@@ -74,10 +74,10 @@ int call_GUEST_CREATE(struct call *c)
 		return -TSR_E_UNSAFE;
 	if (!config_ok(config))
 		return -TSR_E_ARG;
-	while (id < DOMAIN_NR && domain_by_id(id)->state != TSR_GUEST_NONE)
-		id++;
-	if (id == DOMAIN_NR)
+	if (guest_count() >= core_boot_info()->limit.guests)
 		return -TSR_E_LIMIT;
+	while (domain_by_id(id)->state != TSR_GUEST_NONE)
+		id++;
 
 	d = domain_by_id(id);
 	d->nr_vcpus = config->vcpus;

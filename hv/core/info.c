@@ -5,10 +5,11 @@
 #include <core/frame.h>
 #include <core/grant.h>
 #include <core/guest.h>
+#include <tessera/block.h>
 
 uint32_t core_features(void)
 {
-	uint32_t features = TSR_FEATURE_TOKEN_MAP;
+	uint32_t features = TSR_FEATURE_TOKEN_MAP | TSR_FEATURE_TOKEN_COPY;
 
 	if (!(core_boot_info()->development & TSR_DEVELOPMENT_NO_IOMMU))
 		features |= TSR_FEATURE_IOMMU;
@@ -39,17 +40,22 @@ int call_INFO(struct call *c)
 	memset(info, 0, sizeof(*info));
 	info->abi_version = TSR_ABI_VERSION;
 	info->features = core_features();
-	info->max_guests = TSR_MAX_GUESTS;
+	info->max_guests = (uint32_t)boot->limit.guests;
 	info->max_vcpus = TSR_MAX_VCPUS;
 	info->max_devices = TSR_MAX_DEVICES;
 	info->max_events = TSR_MAX_EVENTS;
 	info->max_batch = TSR_MAX_BATCH;
-	info->max_tokens = c->d->id == DOMAIN_HOST ? TSR_MAX_TOKENS : GRANT_PER_GUEST;
+	info->guest_tokens = (uint32_t)boot->limit.tokens;
+	info->max_tokens = c->d->id == DOMAIN_HOST ? TSR_MAX_TOKENS : info->guest_tokens;
+	info->max_granted = (uint32_t)boot->limit.pages;
+	info->max_queues = TSR_BLK_MAX_QUEUES;
+	info->max_window_run = TSR_TOKEN_MAX_PAGES;
 	c->reply = true;
 	if (c->d->id != DOMAIN_HOST)
 		return TSR_OK;
 
 	arch_dma_poll();
+	info->max_windows = (uint32_t)boot->limit.windows;
 	info->cpus = boot->nr_cpus;
 	info->guests = guest_count();
 	info->tokens = grant_live();

@@ -53,8 +53,10 @@ bool leaf_lookup(const struct domain *d, uint64_t g, mfn_t *out)
 {
 	struct leaf l;
 
-	if (d->id == DOMAIN_HOST) {
+	if (d->id == DOMAIN_HOST || d->id == DOMAIN_HV) {
 		*out = mfn(g);
+		if (d->id == DOMAIN_HV)
+			return g < frame_nr() && frame_of(*out)->owner == DOMAIN_HV && frame_of(*out)->state != FRAME_NONE;
 		return g < frame_nr() && frame_host_own(*out);
 	}
 	if (!d->tables || g >= d->mem_pages)

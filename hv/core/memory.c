@@ -10,16 +10,13 @@
 #include <core/oracle.h>
 #include "proto/measure.h"
 
-/* Pages that one call moves at most: scrubbing is done with the lock held, and other CPUs wait for it. */
-#define PAGES_PER_CALL 1024u
-
 /* How many of the batch's elements are done by this call: at least one. */
 static unsigned within_budget(const struct tsr_donate *el, unsigned n)
 {
 	uint64_t pages = el[0].count;
 	unsigned i;
 
-	for (i = 1; i < n && pages + el[i].count <= PAGES_PER_CALL; i++)
+	for (i = 1; i < n && pages + el[i].count <= TSR_COPY_PAGES; i++)
 		pages += el[i].count;
 	return i;
 }

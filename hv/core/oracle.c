@@ -112,6 +112,8 @@ static void check_owner(mfn_t m, const struct frame *f)
 		break;
 	case FRAME_ISSUED:
 	case FRAME_MAPPED:
+		ok = guest || f->owner == DOMAIN_HV;
+		break;
 	case FRAME_TABLE:
 	case FRAME_DIRTY:
 		ok = guest;

@@ -31,7 +31,9 @@ static int change_windows(struct call *c, enum frame_state from, enum frame_stat
 {
 	const struct tsr_window *el = c->mail;
 	struct run run[TSR_MAX_BATCH];
+	struct tsr_census census;
 
+	frame_census(&census);
 	for (unsigned i = 0; i < c->n; i++) {
 		enum tsr_error e;
 
@@ -39,6 +41,9 @@ static int change_windows(struct call *c, enum frame_state from, enum frame_stat
 		e = check_window(&el[i], run, i, from);
 		if (e)
 			return call_refuse(c, i, e);
+		census.windows += el[i].count;
+		if (to == FRAME_WINDOW && census.windows > core_boot_info()->limit.windows)
+			return call_refuse(c, i, TSR_E_LIMIT);
 	}
 	for (unsigned i = 0; i < c->n; i++)
 		for (uint32_t k = 0; k < el[i].count; k++) {
@@ -68,6 +73,12 @@ int call_WINDOW_REMOVE(struct call *c)
 
 /* ------------------------------------------------------------------ map */
 
+/* To be copied always, or because devices would not follow a mapping. */
+static bool placed(const struct grant *g)
+{
+	return g->how == TSR_HOW_COPY || (g->how == TSR_HOW_EITHER && !arch_dma_active());
+}
+
 /* Is this token mapped as el says, by a call that was told to repeat? */
 static bool map_unfinished(const struct grant *g, const struct tsr_token_map *el)
 {
@@ -79,12 +90,12 @@ static enum tsr_error check_map(const struct tsr_token_map *el, const struct run
 	const struct grant *g = grant_find(&el[n].token);
 	const struct tsr_token_map *e = &el[n];
 
-	if (e->reserved0 || !tsr_is_zero(e->reserved1, sizeof(e->reserved1)))
+	if (!tsr_is_zero(e->reserved, sizeof(e->reserved)))
 		return TSR_E_ARG;
 	if (!g || (g->state != TSR_TOKEN_ISSUED && !map_unfinished(g, e)))
 		return TSR_E_TOKEN;
 	if (e->pages != g->pages || e->issuer != g->issuer || e->session != g->session || e->device != g->device ||
-	    e->dir != g->dir)
+	    e->dir != g->dir || e->how != g->how)
 		return TSR_E_BIND;
 	for (unsigned i = 0; i < n; i++)
 		if (el[i].token.slot == e->token.slot)
@@ -128,12 +139,22 @@ static void swap_in(struct grant *g, const struct tsr_token_map *el)
 	core_count(TSR_COUNT_tokens_mapped);
 }
 
+/* The window pages stay the host's own and what they are; what they hold is copied. */
+static void place(struct grant *g, const struct tsr_token_map *el)
+{
+	g->state = TSR_TOKEN_PLACED;
+	g->window = (uint32_t)el->window_pfn;
+	if (g->how == TSR_HOW_EITHER)
+		grant_copy(g, TSR_DIR_READ);
+	core_count(TSR_COUNT_tokens_placed);
+}
+
 /* One shoot-down for all that changed, then wait for it and for those that an earlier call left unfinished. */
-static int settle(struct call *c, struct grant **g, bool changed)
+static int settle(struct call *c, struct grant **g, unsigned n, bool changed)
 {
 	uint64_t generation = changed ? arch_flush_begin(core_host()) : 0;
 
-	for (unsigned i = 0; i < c->n; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		if (changed)
 			g[i]->flush = generation;
 		else if (g[i]->flush > generation)
@@ -141,9 +162,9 @@ static int settle(struct call *c, struct grant **g, bool changed)
 	}
 	if (!arch_flush_wait(core_host(), generation))
 		return call_refuse(c, 0, TSR_E_AGAIN);
-	for (unsigned i = 0; i < c->n; i++)
+	for (unsigned i = 0; i < n; i++)
 		g[i]->flush = 0;
-	return TSR_OK;
+	return n == c->n ? TSR_OK : call_refuse(c, n, TSR_E_AGAIN);
 }
 
 int call_TOKEN_MAP(struct call *c)
@@ -152,6 +173,7 @@ int call_TOKEN_MAP(struct call *c)
 	struct grant *g[TSR_MAX_BATCH];
 	struct run run[TSR_MAX_BATCH];
 	bool changed = false;
+	unsigned n;
 
 	for (unsigned i = 0; i < c->n; i++) {
 		enum tsr_error e;
@@ -162,12 +184,15 @@ int call_TOKEN_MAP(struct call *c)
 			return call_refuse(c, i, e);
 		g[i] = grant_slot(el[i].token.slot);
 	}
-	for (unsigned i = 0; i < c->n; i++)
-		if (g[i]->state == TSR_TOKEN_ISSUED) {
+	n = grant_within_budget(g, c->n);
+	for (unsigned i = 0; i < n; i++)
+		if (g[i]->state == TSR_TOKEN_ISSUED && placed(g[i])) {
+			place(g[i], &el[i]);
+		} else if (g[i]->state == TSR_TOKEN_ISSUED) {
 			swap_in(g[i], &el[i]);
 			changed = true;
 		}
-	return settle(c, g, changed);
+	return settle(c, g, n, changed);
 }
 
 /* ------------------------------------------------------------------ unmap */
@@ -177,22 +202,29 @@ int call_TOKEN_UNMAP(struct call *c)
 	const struct tsr_token_ref *el = c->mail;
 	struct grant *g[TSR_MAX_BATCH];
 	bool changed = false;
+	unsigned n;
 
 	for (unsigned i = 0; i < c->n; i++) {
 		g[i] = grant_find(&el[i].token);
 		/* SPENT with a flush to wait for: an unmap that was told to repeat. */
-		if (!g[i] || !(g[i]->state == TSR_TOKEN_MAPPED || (g[i]->state == TSR_TOKEN_SPENT && g[i]->flush)))
+		if (!g[i] || !(g[i]->state == TSR_TOKEN_MAPPED || g[i]->state == TSR_TOKEN_PLACED || (g[i]->state == TSR_TOKEN_SPENT && g[i]->flush)))
 			return call_refuse(c, i, TSR_E_TOKEN);
 		for (unsigned k = 0; k < i; k++)
 			if (g[k] == g[i])
 				return call_refuse(c, i, TSR_E_ARG);
 	}
-	for (unsigned i = 0; i < c->n; i++)
+	n = grant_within_budget(g, c->n);
+	for (unsigned i = 0; i < n; i++) {
+		if (g[i]->state == TSR_TOKEN_SPENT)
+			continue;
 		if (g[i]->state == TSR_TOKEN_MAPPED) {
 			grant_swap_out(g[i]);
-			g[i]->state = TSR_TOKEN_SPENT;
-			core_count(TSR_COUNT_tokens_unmapped);
 			changed = true;
+		} else if (g[i]->how == TSR_HOW_EITHER) {
+			grant_copy(g[i], TSR_DIR_WRITE);
 		}
-	return settle(c, g, changed);
+		g[i]->state = TSR_TOKEN_SPENT;
+		core_count(TSR_COUNT_tokens_unmapped);
+	}
+	return settle(c, g, n, changed);
 }

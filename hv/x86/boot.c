@@ -29,6 +29,7 @@ static struct mb_module modules[2];
 static char cmdline[CMDLINE_MAX];
 static uint8_t root_secret[TSR_KEY_SIZE];
 static bool have_secret, iommu_off, iommu_on;
+static struct core_limits limits;
 
 /* Copies a string out and wipes it: the host must not find what the command line says. */
 static void take_string(char *to, size_t max, uint32_t from)
@@ -73,6 +74,15 @@ static void parse_secret(const char *s)
 	have_secret = true;
 }
 
+static uint64_t decimal(const char *s)
+{
+	uint64_t n = 0;
+
+	while (*s >= '0' && *s <= '9' && n < UINT32_MAX)
+		n = n * 10 + (uint64_t)(*s++ - '0');
+	return n;
+}
+
 static void parse_cmdline(void)
 {
 	const char *rest;
@@ -82,6 +92,14 @@ static void parse_cmdline(void)
 			iommu_off = true;
 		else if (starts(s, "root_secret=", &rest))
 			parse_secret(rest);
+		else if (starts(s, "limit_guests=", &rest))
+			limits.guests = decimal(rest);
+		else if (starts(s, "limit_tokens=", &rest))
+			limits.tokens = decimal(rest);
+		else if (starts(s, "limit_pages=", &rest))
+			limits.pages = decimal(rest);
+		else if (starts(s, "limit_windows=", &rest))
+			limits.windows = decimal(rest);
 		while (*s && *s != ' ')
 			s++;
 		while (*s == ' ')
@@ -159,6 +177,8 @@ static void start_core(void)
 		.guests_allowed = (iommu_on || iommu_off) && chipset.smram_locked,
 		.development = development(),
 		.root_secret = have_secret ? root_secret : NULL,
+		.stats = { virt_to_phys(boot_alloc(1)) / PAGE },
+		.limit = limits,
 	};
 
 	for (uint32_t i = 0; i < mem_regions; i++)

@@ -32,7 +32,7 @@
 
 #define TSR_FEATURES(X)                                                        \
 	X(0, TOKEN_MAP, "tokens can be mapped into windows")                   \
-	X(1, TOKEN_COPY, "tokens can be copied through (not in this release)") \
+	X(1, TOKEN_COPY, "tokens can be copied through")                       \
 	X(2, IOMMU, "devices are kept out by an IOMMU")                        \
 	X(3, SEALED_LAUNCH, "the root secret is bound to a measured launch")   \
 	X(4, ORACLE, "debug build: every leaf is re-derived after each call")
@@ -47,7 +47,8 @@ enum tsr_feature { TSR_FEATURES(TSR_FEATURE_ENUM) };
 #define TSR_MAX_EVENTS  256u /* of one guest */
 /* The event that the hypervisor itself raises when BACKEND_STATE has changed this device's backend. */
 #define TSR_EVENT_BACKEND(device) (TSR_MAX_EVENTS - 1u - (device))
-#define TSR_MAX_TOKENS  16384u /* of the machine */
+#define TSR_MAX_TOKENS  16385u /* of the machine: 1,024 for each guest, and one of the hypervisor's own */
+#define TSR_COPY_PAGES  1024u  /* that the hypervisor copies or scrubs in one call at most */
 #define TSR_LABEL_SIZE  32u  /* bytes, zero-padded, need not be terminated */
 #define TSR_KEY_SIZE    32u
 #define TSR_ID_SIZE     32u  /* a guest's identity: BLAKE2b-256 */
@@ -82,6 +83,8 @@ enum tsr_feature { TSR_FEATURES(TSR_FEATURE_ENUM) };
 	X(35, TOKEN_UNMAP, TSR_BY_HOST, 64, struct tsr_token_ref, "swap them out; returns when every CPU has let go")      \
 	X(36, TOKEN_LIST, TSR_BY_HOST, 0, struct tsr_token_list, "up to 63 live tokens from slot a0 on; value = next slot, 0 at the end") \
 	X(37, DMA_FAULTS, TSR_BY_HOST, 0, struct tsr_dma_faults, "the latest accesses by devices that the IOMMU refused")   \
+	X(38, TOKEN_OWN, TSR_BY_HOST, 0, struct tsr_token_issue, "a token of the hypervisor's own page a0 (enum tsr_own_page), how = a1") \
+	X(39, TOKEN_COPY, TSR_BY_BOTH, 64, struct tsr_token_copy, "copy bytes of tokens' ranges from or to the recipient's memory") \
 	X(48, TOKEN_ISSUE, TSR_BY_GUEST, 64, struct tsr_token_issue, "let the host use runs of own pages")                 \
 	X(49, TOKEN_REVOKE, TSR_BY_GUEST, 64, struct tsr_token_ref, "end tokens; returns when every CPU has let go")       \
 	X(50, TOKEN_QUERY, TSR_BY_BOTH, 0, struct tsr_token_query, "what a live token is bound to, and its state")         \
@@ -120,7 +123,11 @@ enum tsr_call { TSR_CALLS(TSR_CALL_ENUM) };
 	X(nmis_forwarded, "NMIs that were the host's own")                     \
 	X(oracle_runs, "checks of every leaf against the frame table (debug builds)") \
 	X(iotlb_flushes, "invalidations of the devices' translations")         \
-	X(dma_faults, "accesses by devices that the IOMMU refused and recorded")
+	X(dma_faults, "accesses by devices that the IOMMU refused and recorded") \
+	X(tokens_placed, "tokens for which the host has named a place")        \
+	X(copies_host, "copies through tokens that the host asked for")        \
+	X(copies_issuer, "copies through tokens that their issuers asked for") \
+	X(copies_own, "pages copied because the hypervisor chose so")
 
 #define TSR_COUNTER_ENUM(name, text) TSR_COUNT_##name,
 enum tsr_counter { TSR_COUNTERS(TSR_COUNTER_ENUM) TSR_COUNTER_NR };
@@ -149,6 +156,13 @@ struct tsr_info {
 	struct tsr_census census;
 	uint64_t hv_base_pfn, hv_pages; /* the hypervisor's reserved region, for diagnostics */
 	uint64_t counters[64];  /* enum tsr_counter; the rest 0 */
+	/* What there is at most; a call that would go beyond gets TSR_E_LIMIT, with nothing done, until something is given back. */
+	uint32_t max_granted;   /* pages of one guest in live tokens */
+	uint32_t max_windows;   /* window pages of the host; told to the host only */
+	uint32_t max_queues;    /* of one block device */
+	uint32_t max_window_run; /* pages in one element of WINDOW_ADD, and in one token */
+	uint32_t guest_tokens;  /* of one guest: its max_tokens */
+	uint32_t reserved;
 };
 
 #define TSR_DEVELOPMENT_NO_IOMMU    (1u << 0)
@@ -156,6 +170,16 @@ struct tsr_info {
 #define TSR_DEVELOPMENT_SMRAM       (1u << 2) /* SMRAM could not be locked */
 #define TSR_DEVELOPMENT_INIT        (1u << 3) /* INIT cannot be held by this CPU */
 #define TSR_DEVELOPMENT_INTERRUPTS  (1u << 4) /* devices can send INIT, NMI or SMI as messages */
+
+/* The hypervisor's own pages that it issues tokens for: issuer 0, device 0, session 1, direction READ. */
+enum tsr_own_page { TSR_OWN_STATS = 0 };
+
+/* TSR_OWN_STATS: mapped, it shows the counters as they run; copied, as they were. */
+struct tsr_stats {
+	uint64_t counters[64]; /* enum tsr_counter; the rest 0 */
+	uint64_t reserved[448];
+};
+TSR_ASSERT_SIZE(struct tsr_stats, 4096);
 
 struct tsr_token_query {
 	struct tsr_token token;     /* in */

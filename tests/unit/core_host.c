@@ -65,12 +65,17 @@ void host_mailboxes(void)
 		assert_int_equal(call_by(host_cpu(i), TSR_CALL_MAILBOX, host_take(1), 0, 0), TSR_OK);
 }
 
+void host_start(const struct fake_config *config)
+{
+	fake_start(config);
+	quick = false;
+	host_mailboxes();
+}
+
 int host_setup(void **state)
 {
 	(void)state;
-	fake_start(NULL);
-	quick = false;
-	host_mailboxes();
+	host_start(NULL);
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 
 /* A fresh machine of four CPUs; each of the host's has a mailbox. For cmocka's setup and teardown. */
 int host_setup(void **state);
+void host_start(const struct fake_config *config); /* as host_setup, on such a machine */
 int host_teardown(void **state);
 void host_mailboxes(void);
 

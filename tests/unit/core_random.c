@@ -35,6 +35,7 @@ static void a_hundred_thousand_arbitrary_calls_break_nothing(void **state)
 	assert_true(s.done[TSR_CALL_TOKEN_ISSUE] > 50);
 	assert_true(s.done[TSR_CALL_TOKEN_MAP] > 20);
 	assert_true(s.done[TSR_CALL_TOKEN_REVOKE] > 20);
+	assert_true(s.done[TSR_CALL_TOKEN_COPY] > 20 && core_counter(TSR_COUNT_copies_issuer));
 	assert_true(s.done[TSR_CALL_GUEST_RECLAIM] > 100);
 }
 

@@ -69,14 +69,11 @@ static struct domain *guest_for(struct steps *s, uint64_t nr)
 /* Mostly frames in the middle, where a few dozen are fought over. */
 static uint64_t any_pfn(struct steps *s)
 {
-	switch (byte(s) % 16) {
-	case 0:
-		return UINT64_MAX - below(s, 4);
-	case 1:
-		return below(s, MACHINE_FRAMES + 2);
-	default:
-		return FAKE_HV_FIRST + FAKE_HV_PAGES + below(s, 320);
-	}
+	uint8_t what = byte(s) % 16;
+
+	if (what < 2)
+		return what ? below(s, MACHINE_FRAMES + 2) : UINT64_MAX - below(s, 4);
+	return FAKE_HV_FIRST + FAKE_HV_PAGES + below(s, 320);
 }
 
 static uint64_t any_gfn(struct steps *s)
@@ -104,8 +101,7 @@ static struct tsr_token any_token(struct steps *s)
 {
 	struct tsr_token t = tokens[any_issued(s)];
 
-	if (one_in(s, 32))
-		t.random ^= 1ull << below(s, 64);
+	t.random ^= one_in(s, 32) ? 1ull << below(s, 64) : 0;
 	return t;
 }
 
@@ -160,7 +156,25 @@ static void fill_donate(struct steps *s, struct tsr_donate *el, const struct dom
 static void fill_issue(struct steps *s, struct tsr_token_issue *el)
 {
 	*el = (struct tsr_token_issue){ .gfn = any_gfn(s), .pages = 1 + byte(s) % 3, .dir = 1 + byte(s) % 3,
-					.session = 1 + byte(s) % 2, .device = one_in(s, 16) };
+					.session = 1 + byte(s) % 2, .device = one_in(s, 16), .how = byte(s) % 4 % 3 };
+	if (el->how == TSR_HOW_COPY && one_in(s, 2) && (el->offset = (uint32_t)below(s, TSR_PAGE_SIZE)) % 2)
+		el->bytes = el->pages * TSR_PAGE_SIZE - el->offset - (uint32_t)below(s, TSR_PAGE_SIZE);
+}
+
+static void fill_copy(struct steps *s, struct tsr_token_copy *el, bool host)
+{
+	unsigned i = any_issued(s);
+
+	for (unsigned k = 0; k < 8 && issued[i].how != TSR_HOW_COPY; k++)
+		i = any_issued(s);
+	*el = (struct tsr_token_copy){
+		.token = tokens[i], .offset = (uint32_t)below(s, TSR_PAGE_SIZE), .length = 1 + (uint32_t)below(s, one_in(s, 2) ? 64 : TSR_PAGE_SIZE),
+		.issuer = issuers[i], .session = issued[i].session, .dir = issued[i].dir == TSR_DIR_BOTH ? 1 + byte(s) % 2 : issued[i].dir,
+	};
+	if (host)
+		el->address = any_pfn(s) * TSR_PAGE_SIZE + (one_in(s, 2) ? 0 : below(s, TSR_PAGE_SIZE));
+	if (one_in(s, 16))
+		((uint8_t *)el)[below(s, sizeof(*el))] ^= byte(s);
 }
 
 static void fill_map(struct steps *s, struct tsr_token_map *el)
@@ -170,6 +184,7 @@ static void fill_map(struct steps *s, struct tsr_token_map *el)
 	*el = (struct tsr_token_map){
 		.token = tokens[i], .window_pfn = any_pfn(s), .pages = issued[i].pages, .issuer = issuers[i],
 		.session = issued[i].session, .device = issued[i].device, .dir = issued[i].dir,
+		.how = issued[i].how,
 	};
 	for (unsigned k = 0; k < 64 && el->window_pfn < MACHINE_FRAMES - 1 && !one_in(s, 16); k++)
 		if (frame_of(mfn(el->window_pfn))->state != FRAME_WINDOW)
@@ -179,7 +194,7 @@ static void fill_map(struct steps *s, struct tsr_token_map *el)
 }
 
 /* Puts n elements for call nr into the mailbox. */
-static void fill(struct steps *s, uint64_t nr, uint8_t *mail, unsigned n, const struct domain *about)
+static void fill(struct steps *s, uint64_t nr, uint8_t *mail, unsigned n, const struct domain *about, bool host)
 {
 	struct tsr_donate run;
 
@@ -198,10 +213,9 @@ static void fill(struct steps *s, uint64_t nr, uint8_t *mail, unsigned n, const 
 			break;
 		case TSR_CALL_WINDOW_ADD:
 		case TSR_CALL_WINDOW_REMOVE:
+			run = (struct tsr_donate){ .host_pfn = any_pfn(s), .count = 1 };
 			if (nr == TSR_CALL_WINDOW_ADD)
 				some_run(s, &run, DOMAIN_HOST);
-			else
-				run = (struct tsr_donate){ .host_pfn = any_pfn(s), .count = 1 };
 			((struct tsr_window *)mail)[i] = (struct tsr_window){ .pfn = run.host_pfn, .count = run.count };
 			break;
 		case TSR_CALL_TOKEN_MAP:
@@ -213,6 +227,9 @@ static void fill(struct steps *s, uint64_t nr, uint8_t *mail, unsigned n, const 
 			break;
 		case TSR_CALL_TOKEN_ISSUE:
 			fill_issue(s, (struct tsr_token_issue *)mail + i);
+			break;
+		case TSR_CALL_TOKEN_COPY:
+			fill_copy(s, (struct tsr_token_copy *)mail + i, host);
 			break;
 		case TSR_CALL_TOKEN_QUERY:
 			((struct tsr_token_query *)mail)->token = any_token(s);
@@ -251,12 +268,13 @@ static const uint8_t host_calls[] = {
 	TSR_CALL_GUEST_RECLAIM, TSR_CALL_GUEST_RECLAIM, TSR_CALL_GUEST_INFO, TSR_CALL_EVENT_RAISE, TSR_CALL_CONSOLE_INPUT,
 	TSR_CALL_BACKEND_STATE, TSR_CALL_WINDOW_ADD, TSR_CALL_WINDOW_ADD, TSR_CALL_WINDOW_REMOVE, TSR_CALL_TOKEN_MAP,
 	TSR_CALL_TOKEN_MAP, TSR_CALL_TOKEN_MAP, TSR_CALL_TOKEN_MAP, TSR_CALL_TOKEN_UNMAP, TSR_CALL_TOKEN_LIST,
-	TSR_CALL_TOKEN_QUERY, TSR_CALL_MAILBOX, TSR_CALL_TOKEN_REVOKE,
+	TSR_CALL_TOKEN_QUERY, TSR_CALL_MAILBOX, TSR_CALL_TOKEN_REVOKE, TSR_CALL_TOKEN_COPY, TSR_CALL_TOKEN_COPY, TSR_CALL_TOKEN_OWN,
 };
 static const uint8_t guest_calls[] = {
 	TSR_CALL_MAILBOX, TSR_CALL_MAILBOX, TSR_CALL_INFO, TSR_CALL_TOKEN_ISSUE, TSR_CALL_TOKEN_ISSUE, TSR_CALL_TOKEN_ISSUE,
 	TSR_CALL_TOKEN_REVOKE, TSR_CALL_TOKEN_REVOKE, TSR_CALL_TOKEN_QUERY, TSR_CALL_CONNECT, TSR_CALL_NOTIFY,
 	TSR_CALL_EVENT_BIND, TSR_CALL_DEVICE_INFO, TSR_CALL_KEY_DERIVE, TSR_CALL_RANDOM, TSR_CALL_REPORT, TSR_CALL_TOKEN_MAP,
+	TSR_CALL_TOKEN_COPY, TSR_CALL_TOKEN_COPY,
 };
 
 /* Arguments that mostly make sense for the call. */
@@ -268,35 +286,33 @@ static void arguments(struct steps *s, struct hypercall *call, const struct doma
 	case TSR_CALL_GUEST_LOAD:
 	case TSR_CALL_GUEST_RECLAIM:
 		call->a1 = about->id;
-		*n = one_in(s, 4) ? 1 + byte(s) % 4 : 1;
-		call->a0 = *n;
-		break;
+		__attribute__((fallthrough));
 	case TSR_CALL_WINDOW_ADD:
 	case TSR_CALL_WINDOW_REMOVE:
 	case TSR_CALL_TOKEN_MAP:
 	case TSR_CALL_TOKEN_UNMAP:
 	case TSR_CALL_TOKEN_ISSUE:
 	case TSR_CALL_TOKEN_REVOKE:
+	case TSR_CALL_TOKEN_COPY:
 		*n = one_in(s, 4) ? 1 + byte(s) % 4 : 1;
 		call->a0 = *n;
+		break;
+	case TSR_CALL_TOKEN_OWN:
+		call->a1 = byte(s) % 4;
 		break;
 	case TSR_CALL_VCPU_RUN:
 		call->a0 = about->id;
 		break;
+	case TSR_CALL_EVENT_RAISE:
+	case TSR_CALL_BACKEND_STATE:
+		call->a2 = byte(s) % (call->nr == TSR_CALL_BACKEND_STATE ? 2 : 256);
+		__attribute__((fallthrough));
 	case TSR_CALL_GUEST_LAUNCH:
 	case TSR_CALL_GUEST_STOP:
 	case TSR_CALL_GUEST_DESTROY:
 	case TSR_CALL_GUEST_INFO:
 	case TSR_CALL_CONSOLE_INPUT:
 		call->a1 = about->id;
-		break;
-	case TSR_CALL_EVENT_RAISE:
-		call->a1 = about->id;
-		call->a2 = byte(s);
-		break;
-	case TSR_CALL_BACKEND_STATE:
-		call->a1 = about->id;
-		call->a2 = byte(s) % 2;
 		break;
 	case TSR_CALL_MAILBOX:
 		call->a0 = one_in(s, 16) ? UINT64_MAX : any_gfn(s);
@@ -337,10 +353,12 @@ static void make_call(struct steps *s, struct vcpu *v, uint64_t nr)
 		call.a0 = any_pfn(s);
 	if (v->mailbox != GFN_NONE && leaf_lookup(v->dom, v->mailbox, &m))
 		mail = arch_frame(m);
-	fill(s, nr, mail, n, about);
+	fill(s, nr, mail, n, about, v->dom->id == DOMAIN_HOST);
 	core_hypercall(v, &call);
 	if (nr == TSR_CALL_TOKEN_ISSUE && !call.status)
 		remember(mail, n, v->dom->id);
+	if (nr == TSR_CALL_TOKEN_OWN && !call.status)
+		remember(mail, 1, DOMAIN_HV);
 	if (nr < 64)
 		(call.status ? s->refused : s->done)[nr]++;
 }
@@ -352,10 +370,7 @@ static void a_cpu_does_something(struct steps *s)
 
 	switch (byte(s) % 4) {
 	case 0:
-		if (c->inside)
-			fake_leave(i);
-		else
-			fake_enter(i);
+		(c->inside ? fake_leave : fake_enter)(i);
 		break;
 	case 1:
 		c->refuses = one_in(s, 8);
@@ -473,7 +488,7 @@ void steps_check(void)
 
 			if (!c->buffered[g] || (f->owner == DOMAIN_HOST && m.n == g))
 				continue;
-			if (f->owner >= DOMAIN_GUEST &&
+			if ((f->owner >= DOMAIN_GUEST || f->owner == DOMAIN_HV) &&
 			    (f->state == FRAME_ISSUED || f->state == FRAME_MAPPED || f->state == FRAME_DIRTY))
 				continue;
 			fprintf(stderr, "CPU %u still reaches frame %llu, owner %u state %u, at %llu\n", i,

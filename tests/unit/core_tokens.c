@@ -57,13 +57,13 @@ static void what_is_issued_is_checked(void **state)
 	el.dir = 4;
 	assert_int_equal(issue_el(el), -TSR_E_ARG);
 	el = good;
+	el.how = 3;
+	assert_int_equal(issue_el(el), -TSR_E_ARG);
+	el = good;
 	el.reserved0 = 1;
 	assert_int_equal(issue_el(el), -TSR_E_ARG);
 	el = good;
-	el.reserved1 = 1;
-	assert_int_equal(issue_el(el), -TSR_E_ARG);
-	el = good;
-	el.reserved2[2] = 1;
+	el.reserved1[1] = 1;
 	assert_int_equal(issue_el(el), -TSR_E_ARG);
 	el = good;
 	el.session = 0;

@@ -104,10 +104,10 @@ static void a_token_maps_only_as_it_is_bound(void **state)
 	el.dir = TSR_DIR_READ;
 	assert_int_equal(host_batch(TSR_CALL_TOKEN_MAP, &el, 1, 0), -TSR_E_BIND);
 	el = good;
-	el.reserved0 = 1;
-	assert_int_equal(host_batch(TSR_CALL_TOKEN_MAP, &el, 1, 0), -TSR_E_ARG);
+	el.how = TSR_HOW_COPY;
+	assert_int_equal(host_batch(TSR_CALL_TOKEN_MAP, &el, 1, 0), -TSR_E_BIND);
 	el = good;
-	el.reserved1[1] = 1;
+	el.reserved[1] = 1;
 	assert_int_equal(host_batch(TSR_CALL_TOKEN_MAP, &el, 1, 0), -TSR_E_ARG);
 	el = good;
 	el.window_pfn = window + 13;

@@ -76,8 +76,11 @@ void fake_start(const struct fake_config *config)
 		.guests_allowed = !config->no_guests,
 		.development = config->development,
 		.root_secret = config->root_secret,
+		.stats = { FAKE_HV_FIRST + 3 },
+		.limit = config->limit,
 	};
 	core_init(&boot);
+	fake.no_iommu = config->no_iommu;
 }
 
 void fake_enter(unsigned cpu)
@@ -183,7 +186,7 @@ void arch_leaf_walk(const struct domain *d, void (*fn)(void *ctx, gfn_t g, struc
 
 bool arch_dma_active(void)
 {
-	return true;
+	return !fake.no_iommu;
 }
 
 void arch_dma_set(gfn_t g, struct leaf l)

@@ -45,6 +45,7 @@ struct fake {
 	uint64_t nr_frames;
 	struct fake_cpu cpu[FAKE_CPUS];
 	bool locked;
+	bool no_iommu;
 	bool expect_halt; /* arch_halt jumps to halted */
 	jmp_buf halted;
 	char halt_why[128];
@@ -67,6 +68,8 @@ struct fake_config {
 	bool no_guests;
 	uint32_t development;
 	const uint8_t *root_secret;
+	struct core_limits limit;
+	bool no_iommu;
 };
 
 /* Starts the machine anew: core_init has run. frames 0: 8192. */
