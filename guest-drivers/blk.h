@@ -28,7 +28,7 @@
 
 #define BLK_DEPTH     64u /* of each ring */
 #define BLK_POOL_MAX  TSR_TOKEN_MAX_PAGES
-#define BLK_POOL_MIN  TSR_BLK_MAX_BLOCKS
+#define BLK_POOL_MIN  TSR_BLK_DIRECT_BLOCKS
 #define BLK_KEYS      4u  /* epochs' keys that a queue keeps */
 #define BLK_OWN       32u /* requests of the thread's own at once */
 
@@ -44,8 +44,9 @@ struct blk_req {
 	u8 flags;
 	bool claimed;        /* owns its blocks' freshness words; stays so over sessions */
 	u32 count;
-	u32 data_page;       /* in flight only */
 	u64 block;
+	u32 table;           /* in flight only: first page of its table, if it has one */
+	u16 page[TSR_BLK_MAX_BLOCKS]; /* in flight only: of the data run */
 	u64 before[TSR_BLK_MAX_BLOCKS]; /* claimed: the words before */
 	u64 after[TSR_BLK_MAX_BLOCKS];  /* and when it succeeds */
 };
@@ -92,7 +93,7 @@ struct blk_queue {
 	struct tsr_run ring, seal, data;
 	u32 sq_tail, sq_told, cq_head;
 
-	void *bounce; /* private memory of TSR_BLK_MAX_BLOCKS blocks: text is only ever sealed and opened here */
+	void *bounce; /* private memory of blk.max_blocks blocks: text is only ever sealed and opened here */
 	struct blk_aead *aead;
 	struct blk_key key[BLK_KEYS];
 	u64 key_clock;
@@ -132,6 +133,7 @@ struct blk {
 	bool removing;          /* what cannot be sent at once fails */
 
 	u32 nr_queues, data_pages;
+	u32 max_blocks;         /* of a request */
 	struct blk_queue *queue;
 	struct tsr_run control;
 	struct tsr_blk_control *answer; /* private copy of what the backend wrote */
@@ -192,6 +194,13 @@ int blk_ring_completions(struct blk_queue *q);
 int blk_ring_pop(struct blk_queue *q, struct tsr_blk_completion *completion);
 void blk_ring_popped(struct blk_queue *q);
 bool blk_ring_arm(struct blk_queue *q);
+
+/* blk_pool.c: with the queue's mutex held. */
+bool blk_pool_take(struct blk_queue *q, struct blk_req *req); /* false: too few pages are free */
+void blk_pool_give(struct blk_queue *q, const struct blk_req *req);
+void *blk_pool_data(struct blk_queue *q, const struct blk_req *req, u32 i); /* the shared page of a block */
+void *blk_pool_seals(struct blk_queue *q, const struct blk_req *req, u32 slot);
+void blk_pool_name(struct blk_queue *q, const struct blk_req *req, struct tsr_blk_request *request); /* says in the request where */
 
 /* blk_request.c: with the queue's mutex held. */
 u32 blk_req_pages(const struct blk_req *req); /* of the data run */

@@ -16,6 +16,7 @@ static int op_of(const struct request *rq)
 	case REQ_OP_FLUSH:
 		return TSR_BLK_FLUSH;
 	case REQ_OP_WRITE_ZEROES:
+	case REQ_OP_DISCARD: /* SEAL-5: what is discarded reads as zeros, by seals of the guest's */
 		return TSR_BLK_WRITE_ZEROES;
 	default:
 		return -1;
@@ -47,11 +48,13 @@ static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_que
 		req->count = blk_rq_sectors(rq) / SECTORS;
 		req->block = blk_rq_pos(rq) / SECTORS;
 		if (WARN_ON_ONCE(blk_rq_sectors(rq) % SECTORS || blk_rq_pos(rq) % SECTORS || req->count == 0 ||
-				 req->count > TSR_BLK_MAX_BLOCKS || req->block + req->count > q->blk->blocks))
+				 req->count > q->blk->max_blocks || req->block + req->count > q->blk->blocks))
 			return BLK_STS_IOERR;
 	}
 	if (op != TSR_BLK_READ && op != TSR_BLK_FLUSH && rq->cmd_flags & REQ_FUA)
-		req->flags = TSR_BLK_FUA;
+		req->flags |= TSR_BLK_FUA;
+	if (op == TSR_BLK_WRITE_ZEROES && (req_op(rq) == REQ_OP_DISCARD || !(rq->cmd_flags & REQ_NOUNMAP)))
+		req->flags |= TSR_BLK_UNMAP;
 	blk_mq_start_request(rq);
 	spin_lock_irqsave(&q->lock, flags);
 	list_add_tail(&req->node, &q->incoming);
@@ -123,14 +126,16 @@ static void add_work(struct work_struct *work)
 	blk_format_finish(b, err);
 }
 
-static void set_limits(struct request_queue *queue)
+static void set_limits(struct request_queue *queue, u32 max_blocks)
 {
 	blk_queue_logical_block_size(queue, TSR_BLOCK_SIZE);
 	blk_queue_physical_block_size(queue, TSR_BLOCK_SIZE);
-	blk_queue_max_hw_sectors(queue, TSR_BLK_MAX_BLOCKS * SECTORS);
-	blk_queue_max_write_zeroes_sectors(queue, TSR_BLK_MAX_BLOCKS * SECTORS);
+	blk_queue_max_hw_sectors(queue, max_blocks * SECTORS);
+	blk_queue_max_write_zeroes_sectors(queue, max_blocks * SECTORS);
+	blk_queue_max_discard_sectors(queue, max_blocks * SECTORS);
+	queue->limits.discard_granularity = TSR_BLOCK_SIZE;
 	blk_queue_max_segments(queue, USHRT_MAX); /* everything is copied */
-	blk_queue_io_opt(queue, TSR_BLK_MAX_BLOCKS * TSR_BLOCK_SIZE);
+	blk_queue_io_opt(queue, max_blocks * TSR_BLOCK_SIZE);
 	blk_queue_write_cache(queue, true, true);
 	blk_queue_flag_set(QUEUE_FLAG_NONROT, queue);
 }
@@ -160,7 +165,7 @@ int blk_disk_init(struct blk *b)
 	disk->fops = &disk_ops;
 	disk->private_data = b;
 	snprintf(disk->disk_name, sizeof(disk->disk_name), "tsr%u", b->tdev->index);
-	set_limits(disk->queue);
+	set_limits(disk->queue, b->max_blocks);
 	b->gendisk = disk;
 	return 0;
 }

@@ -70,7 +70,7 @@ static int zero_some(struct blk *b, u64 from, u64 *to)
 	u32 nr;
 
 	for (nr = 0; nr < BLK_OWN && from < blocks; nr++) {
-		u32 count = min_t(u64, TSR_BLK_MAX_BLOCKS, blocks - from);
+		u32 count = min_t(u64, b->max_blocks, blocks - from);
 
 		b->own[nr] = (struct blk_req){ .op = TSR_BLK_WRITE_ZEROES, .count = count, .block = from };
 		from += count;

@@ -37,6 +37,40 @@ static int alloc_data(struct blk *b)
 	return -ENOMEM;
 }
 
+static int alloc_bounces(struct blk *b)
+{
+	u32 i;
+
+	for (i = 0; i < b->nr_queues; i++) {
+		b->queue[i].bounce = alloc_pages_exact(b->max_blocks * TSR_BLOCK_SIZE, GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
+		if (!b->queue[i].bounce)
+			break;
+	}
+	if (i == b->nr_queues)
+		return 0;
+	while (i--) {
+		free_pages_exact(b->queue[i].bounce, b->max_blocks * TSR_BLOCK_SIZE);
+		b->queue[i].bounce = NULL;
+	}
+	return -ENOMEM;
+}
+
+/* The largest requests take a table beside their pages, and a bounce buffer of their size. Short of memory, requests are smaller. */
+static int alloc_sizes(struct blk *b)
+{
+	int err = alloc_data(b);
+
+	if (err)
+		return err;
+	b->max_blocks = TSR_BLK_MAX_BLOCKS + TSR_BLK_TABLE_PAGES(TSR_BLK_MAX_BLOCKS) <= b->data_pages ? TSR_BLK_MAX_BLOCKS :
+			TSR_BLK_DIRECT_BLOCKS;
+	err = alloc_bounces(b);
+	if (!err || b->max_blocks == TSR_BLK_DIRECT_BLOCKS)
+		return err;
+	b->max_blocks = TSR_BLK_DIRECT_BLOCKS;
+	return alloc_bounces(b);
+}
+
 /* Once, for all sessions: a device that writeback waits for must not need memory to come back. */
 static int alloc_runs(struct blk *b)
 {
@@ -48,7 +82,7 @@ static int alloc_runs(struct blk *b)
 		if (!err)
 			err = tsr_run_alloc(b->tdev, &b->queue[i].seal, TSR_BLK_SEAL_PAGES(BLK_DEPTH));
 	}
-	return err ? err : alloc_data(b);
+	return err ? err : alloc_sizes(b);
 }
 
 static int request_events(struct blk *b)

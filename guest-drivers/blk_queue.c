@@ -21,7 +21,6 @@ static int take_completions(struct blk_queue *q)
 	for (i = 0; i < n; i++) {
 		struct tsr_blk_completion completion;
 		struct blk_req *req;
-		u32 page, pages;
 
 		err = blk_ring_pop(q, &completion);
 		if (err)
@@ -33,10 +32,7 @@ static int take_completions(struct blk_queue *q)
 		}
 		q->inflight[completion.id] = NULL;
 		q->count.in_flight--;
-		page = req->data_page;
-		pages = blk_req_pages(req);
 		blk_req_finish(q, req, completion.id, completion.status); /* req may be gone after it */
-		bitmap_clear(q->pool, page, pages);
 	}
 	blk_ring_popped(q);
 	return err ? err : n;
@@ -75,30 +71,27 @@ static u32 free_slot(struct blk_queue *q)
 static bool submit(struct blk_queue *q, struct blk_req *req)
 {
 	struct tsr_blk_request request = { .op = req->op, .flags = req->flags, .count = req->count, .block = req->block };
-	u32 pages = blk_req_pages(req);
 	u32 slot = free_slot(q);
-	unsigned long page = 0;
 	blk_status_t status;
 
-	if (slot == BLK_DEPTH)
+	if (slot == BLK_DEPTH || !blk_pool_take(q, req))
 		return false;
-	if (pages)
-		page = bitmap_find_next_zero_area(q->pool, q->blk->data_pages, 0, pages, 0);
-	if (page + pages > q->blk->data_pages || !blk_req_claim(q, req))
+	if (!blk_req_claim(q, req)) {
+		blk_pool_give(q, req);
 		return false;
+	}
 	blk_req_claim_waited(q);
 	list_del(&req->node);
-	req->data_page = page;
 	status = blk_req_refuse(q, req);
 	if (status == BLK_STS_OK && blk_req_fill(q, req, slot))
 		status = BLK_STS_RESOURCE; /* no memory or no key: EAGAIN would be wrong, ENOMEM is what it was */
 	if (status != BLK_STS_OK) {
+		blk_pool_give(q, req);
 		blk_req_fail(q, req, status);
 		return true;
 	}
 	request.id = slot;
-	request.data_page = page;
-	bitmap_set(q->pool, page, pages);
+	blk_pool_name(q, req, &request);
 	q->inflight[slot] = req;
 	q->count.in_flight++;
 	count_request(q, req);
@@ -277,9 +270,6 @@ int blk_q_init(struct blk *b, u32 index)
 	INIT_LIST_HEAD(&q->incoming);
 	INIT_LIST_HEAD(&q->waiting);
 	INIT_LIST_HEAD(&q->own);
-	q->bounce = alloc_pages_exact(TSR_BLK_MAX_BLOCKS * TSR_BLOCK_SIZE, GFP_KERNEL | __GFP_ZERO);
-	if (!q->bounce)
-		return -ENOMEM;
 	for (i = 0; i < BLK_KEYS; i++) {
 		struct crypto_aead *tfm = blk_tfm_alloc();
 
@@ -303,7 +293,7 @@ void blk_q_exit(struct blk_queue *q)
 	for (i = 0; i < BLK_KEYS; i++)
 		crypto_free_aead(q->key[i].tfm);
 	if (q->bounce) {
-		memzero_explicit(q->bounce, TSR_BLK_MAX_BLOCKS * TSR_BLOCK_SIZE);
-		free_pages_exact(q->bounce, TSR_BLK_MAX_BLOCKS * TSR_BLOCK_SIZE);
+		memzero_explicit(q->bounce, q->blk->max_blocks * TSR_BLOCK_SIZE);
+		free_pages_exact(q->bounce, q->blk->max_blocks * TSR_BLOCK_SIZE);
 	}
 }

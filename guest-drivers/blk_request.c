@@ -104,10 +104,10 @@ static blk_status_t open_block(struct blk_queue *q, struct blk_req *req, u32 slo
 	struct tsr_seal seal;
 	int err = -EBADMSG;
 
-	memcpy(&seal, q->seal.addr + slot * TSR_BLK_SEAL_SLOT + i * sizeof(seal), sizeof(seal));
+	memcpy(&seal, blk_pool_seals(q, req, slot) + i * sizeof(seal), sizeof(seal));
 	barrier(); /* the copy is what is checked and used; the compiler must not go back to the shared seal */
 	if (tsr_seal_text_size(&seal))
-		memcpy(text, q->data.addr + (size_t)(req->data_page + i) * TSR_BLOCK_SIZE, TSR_BLOCK_SIZE);
+		memcpy(text, blk_pool_data(q, req, i), TSR_BLOCK_SIZE);
 	if (tsr_fresh_accepts(req->before[i], &seal))
 		err = blk_open(q, req->block + i, text, &seal);
 	if (err == -EBADMSG) {
@@ -168,6 +168,7 @@ static void finish_write(struct blk_queue *q, struct blk_req *req, u8 status)
 
 void blk_req_finish(struct blk_queue *q, struct blk_req *req, u32 slot, u8 status)
 {
+	blk_pool_give(q, req); /* nobody else takes them before the worker is through with it */
 	switch (req->op) {
 	case TSR_BLK_READ:
 		finish_read(q, req, slot, to_blk_status(q, status));
@@ -177,7 +178,7 @@ void blk_req_finish(struct blk_queue *q, struct blk_req *req, u32 slot, u8 statu
 		finish_write(q, req, status);
 		break;
 	case TSR_BLK_HEADER_READ:
-		memcpy(req->header, q->data.addr + (size_t)req->data_page * PAGE_SIZE, TSR_HEADER_SIZE);
+		memcpy(req->header, blk_pool_data(q, req, 0), TSR_HEADER_SIZE); /* its pages are neighbours */
 		fallthrough;
 	default:
 		end(q, req, to_blk_status(q, status));
@@ -189,15 +190,14 @@ void blk_req_finish(struct blk_queue *q, struct blk_req *req, u32 slot, u8 statu
 /* Fills what the request takes along: seals, and ciphertext by way of the bounce buffer. */
 int blk_req_fill(struct blk_queue *q, struct blk_req *req, u32 slot)
 {
-	void *seals = q->seal.addr + slot * TSR_BLK_SEAL_SLOT;
-	void *data = q->data.addr + (size_t)req->data_page * PAGE_SIZE;
+	void *seals = blk_pool_seals(q, req, slot);
 	bool zero = req->op == TSR_BLK_WRITE_ZEROES;
 	struct tsr_seal seal;
 	u32 i;
 	int err;
 
 	if (req->op == TSR_BLK_HEADER_WRITE)
-		memcpy(data, req->header, TSR_HEADER_SIZE);
+		memcpy(blk_pool_data(q, req, 0), req->header, TSR_HEADER_SIZE);
 	if (req->op != TSR_BLK_WRITE && !zero)
 		return 0;
 	if (!zero)
@@ -211,7 +211,7 @@ int blk_req_fill(struct blk_queue *q, struct blk_req *req, u32 slot)
 		req->after[i] = tsr_fresh_word(&seal);
 		memcpy(seals + i * sizeof(seal), &seal, sizeof(seal));
 		if (text)
-			memcpy(data + (size_t)i * TSR_BLOCK_SIZE, text, TSR_BLOCK_SIZE);
+			memcpy(blk_pool_data(q, req, i), text, TSR_BLOCK_SIZE);
 	}
 	return 0;
 }

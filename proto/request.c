@@ -11,14 +11,31 @@ static bool in_capacity(const struct tsr_blk_request *request, uint64_t blocks)
 	return request->count <= blocks && request->block <= blocks - request->count;
 }
 
-static bool in_data_run(const struct tsr_blk_request *request, uint32_t data_pages)
+static bool in_data_run(uint32_t page, uint32_t count, uint32_t data_pages)
 {
-	return request->count <= data_pages && request->data_page <= data_pages - request->count;
+	return count <= data_pages && page <= data_pages - count;
+}
+
+static bool moves_data(const struct tsr_blk_request *request)
+{
+	return request->op != TSR_BLK_FLUSH && request->op != TSR_BLK_WRITE_ZEROES;
+}
+
+static bool indirect(const struct tsr_blk_request *request)
+{
+	return request->flags & TSR_BLK_INDIRECT;
 }
 
 static enum tsr_blk_status check_blocks(const struct tsr_blk_request *request, const struct tsr_blk_limits *limits)
 {
-	if (request->count == 0 || request->count > TSR_BLK_MAX_BLOCKS)
+	uint32_t segments = indirect(request) && moves_data(request) ? request->count : 0;
+
+	if (request->count == 0 || request->count > (indirect(request) ? TSR_BLK_MAX_BLOCKS : TSR_BLK_DIRECT_BLOCKS))
+		return TSR_BLK_E_INVALID;
+	if (request->segments > segments || (segments && request->segments == 0))
+		return TSR_BLK_E_INVALID;
+	if (!tsr_blk_request_pages(request) ? request->data_page != 0 :
+	    !in_data_run(request->data_page, tsr_blk_request_pages(request), limits->data_pages))
 		return TSR_BLK_E_INVALID;
 	if (!in_capacity(request, limits->blocks))
 		return TSR_BLK_E_RANGE;
@@ -27,7 +44,7 @@ static enum tsr_blk_status check_blocks(const struct tsr_blk_request *request, c
 
 static enum tsr_blk_status check_header(const struct tsr_blk_request *request, const struct tsr_blk_limits *limits)
 {
-	if (request->count != TSR_HEADER_BLOCKS || !in_data_run(request, limits->data_pages))
+	if (request->count != TSR_HEADER_BLOCKS || request->segments || !in_data_run(request->data_page, request->count, limits->data_pages))
 		return TSR_BLK_E_INVALID;
 	if (request->block >= TSR_HEADER_SLOTS)
 		return TSR_BLK_E_RANGE;
@@ -39,15 +56,10 @@ static enum tsr_blk_status check_op(const struct tsr_blk_request *request, const
 	switch (request->op) {
 	case TSR_BLK_READ:
 	case TSR_BLK_WRITE:
-		if (!in_data_run(request, limits->data_pages))
-			return TSR_BLK_E_INVALID;
-		return check_blocks(request, limits);
 	case TSR_BLK_WRITE_ZEROES:
-		if (request->data_page)
-			return TSR_BLK_E_INVALID;
 		return check_blocks(request, limits);
 	case TSR_BLK_FLUSH:
-		if (request->count || request->block || request->data_page)
+		if (request->count || request->block || request->data_page || request->segments)
 			return TSR_BLK_E_INVALID;
 		return TSR_BLK_OK;
 	case TSR_BLK_HEADER_READ:
@@ -57,6 +69,19 @@ static enum tsr_blk_status check_op(const struct tsr_blk_request *request, const
 	return TSR_BLK_E_UNSUPPORTED;
 }
 
+static uint8_t known_flags(const struct tsr_blk_request *request)
+{
+	switch (request->op) {
+	case TSR_BLK_READ:
+		return TSR_BLK_INDIRECT;
+	case TSR_BLK_WRITE:
+		return TSR_BLK_INDIRECT | TSR_BLK_FUA;
+	case TSR_BLK_WRITE_ZEROES:
+		return TSR_BLK_INDIRECT | TSR_BLK_FUA | TSR_BLK_UNMAP;
+	}
+	return 0;
+}
+
 static bool writes(const struct tsr_blk_request *request)
 {
 	return request->op == TSR_BLK_WRITE || request->op == TSR_BLK_WRITE_ZEROES || request->op == TSR_BLK_HEADER_WRITE;
@@ -64,18 +89,30 @@ static bool writes(const struct tsr_blk_request *request)
 
 enum tsr_blk_status tsr_blk_request_check(const struct tsr_blk_request *request, const struct tsr_blk_limits *limits)
 {
-	bool may_fua = request->op == TSR_BLK_WRITE || request->op == TSR_BLK_WRITE_ZEROES;
 	enum tsr_blk_status status = check_op(request, limits);
 
 	if (status != TSR_BLK_OK)
 		return status;
-	if (request->flags & ~(may_fua ? TSR_BLK_FUA : 0u))
+	if (request->flags & ~known_flags(request))
 		return TSR_BLK_E_INVALID;
-	if (request->reserved0 || !tsr_is_zero(request->reserved1, sizeof(request->reserved1)))
+	if (!tsr_is_zero(request->reserved1, sizeof(request->reserved1)))
 		return TSR_BLK_E_INVALID;
 	if (limits->read_only && writes(request))
 		return TSR_BLK_E_READONLY;
 	return TSR_BLK_OK;
+}
+
+bool tsr_blk_segments_check(const struct tsr_blk_request *request, const struct tsr_blk_segment *segment,
+			    const struct tsr_blk_limits *limits)
+{
+	uint32_t left = request->count;
+
+	for (uint32_t i = 0; i < request->segments; i++) {
+		if (segment[i].count == 0 || segment[i].count > left || !in_data_run(segment[i].page, segment[i].count, limits->data_pages))
+			return false;
+		left -= segment[i].count;
+	}
+	return left == 0 || request->segments == 0;
 }
 
 bool tsr_blk_seal_suits(const struct tsr_blk_request *request, const struct tsr_seal *seal)
@@ -85,7 +122,9 @@ bool tsr_blk_seal_suits(const struct tsr_blk_request *request, const struct tsr_
 
 uint32_t tsr_blk_request_pages(const struct tsr_blk_request *request)
 {
-	return request->op == TSR_BLK_FLUSH || request->op == TSR_BLK_WRITE_ZEROES ? 0 : request->count;
+	if (indirect(request))
+		return TSR_BLK_TABLE_PAGES(request->count);
+	return moves_data(request) ? request->count : 0;
 }
 
 bool tsr_blk_completion_check(const struct tsr_blk_completion *completion, uint32_t depth)

@@ -19,10 +19,14 @@ bool tsr_blk_request_id_valid(const struct tsr_blk_request *request, uint32_t de
 /* TSR_BLK_OK, or the status to complete the request with, without doing anything. */
 enum tsr_blk_status tsr_blk_request_check(const struct tsr_blk_request *request, const struct tsr_blk_limits *limits);
 
+/* Whether the copied segments of a checked request's table name as many pages as it moves, all of them in the data run. */
+bool tsr_blk_segments_check(const struct tsr_blk_request *request, const struct tsr_blk_segment *segment,
+			    const struct tsr_blk_limits *limits);
+
 /* Whether a seal's flags suit the request that brings it: 0 for WRITE, TSR_SEAL_ZERO for WRITE_ZEROES. Copied seal. */
 bool tsr_blk_seal_suits(const struct tsr_blk_request *request, const struct tsr_seal *seal);
 
-/* Pages that the request moves to or from the data run. Only for a checked request. */
+/* Pages of the data run from data_page on: of data or of the table. count must have been checked. */
 uint32_t tsr_blk_request_pages(const struct tsr_blk_request *request);
 
 /* Front-end: false if the completion breaks the rules. Whether the id is in flight is for the caller to check. */

@@ -32,7 +32,7 @@ struct engine_io {
 	bool meta;      /* a hint: superblocks, headers, records, not the guest's blocks */
 	bool fixed;     /* data lies in registered buffer 0 of the queue's ring: only where struct engine has medium */
 	uint8_t *data;
-	uint32_t size;  /* bytes, from 64 to 128 KiB */
+	uint32_t size;  /* bytes, from 64 to 1 MiB */
 	uint64_t offset; /* bytes from the image's start */
 	void *context;  /* struct image_io's */
 	struct engine_io *next; /* the engine's to use until engine_done */

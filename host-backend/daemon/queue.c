@@ -12,8 +12,10 @@
 #include "proto/ring.h"
 
 #define SUBMISSIONS 256u
-#define COMPLETIONS 8192u /* more than can ever be outstanding */
-_Static_assert(COMPLETIONS > QUEUE_MAX_WORK * QUEUE_MAX_OPS + 64, "completions could overflow");
+#define COMPLETIONS 8192u /* usually more than are outstanding; what is beyond them the kernel keeps (IORING_FEAT_NODROP) */
+
+#define BUFFER_SIZE    ((size_t)TSR_BLK_MAX_BLOCKS * TSR_BLOCK_SIZE)
+#define KEPT_OF_BUFFER ((size_t)TSR_BLK_DIRECT_BLOCKS * TSR_BLOCK_SIZE)
 
 /* Of the front-end's cache line: bytes it never uses, to see whether the page is still its. */
 #define HEADER_LIVE 32u
@@ -140,12 +142,20 @@ static void broken(struct queue *queue, const char *why)
 		log_line("telling the main thread failed: %s", strerror(errno));
 }
 
-void queue_revoked(struct queue *queue, struct work *work)
+static void put_back(struct queue *queue, struct work *work)
 {
-	atomic_store(&queue->state, QUEUE_REVOKED);
+	/* Of what large requests take of their buffers nothing is kept, or all of them would grow to their largest. */
+	if (work->request.count > TSR_BLK_DIRECT_BLOCKS)
+		madvise(work->buffer + KEPT_OF_BUFFER, BUFFER_SIZE - KEPT_OF_BUFFER, MADV_DONTNEED);
 	work->next = queue->idle;
 	queue->idle = work;
 	queue->busy--;
+}
+
+void queue_revoked(struct queue *queue, struct work *work)
+{
+	atomic_store(&queue->state, QUEUE_REVOKED);
+	put_back(queue, work);
 }
 
 void queue_complete(struct work *work, enum tsr_blk_status status)
@@ -156,9 +166,7 @@ void queue_complete(struct work *work, enum tsr_blk_status status)
 	if (status != TSR_BLK_OK)
 		DISK_COUNT(queue->counters, failed, 1);
 	queue->in_use[work->request.id] = false;
-	work->next = queue->idle;
-	queue->idle = work;
-	queue->busy--;
+	put_back(queue, work);
 	shared_copy_out(queue->ring + tsr_ring_cq_at(queue->completed, queue->limits.depth), &completion, sizeof(completion));
 	queue->completed++;
 	/* Release: data, seals and the entry are seen before the index. */
@@ -262,6 +270,10 @@ static int setup_uring(struct queue *queue)
 		params.cq_entries = COMPLETIONS;
 		error = io_uring_queue_init_params(SUBMISSIONS, &queue->uring, &params);
 	}
+	if (!error && !(params.features & IORING_FEAT_NODROP)) {
+		io_uring_queue_exit(&queue->uring);
+		error = -ENOSYS;
+	}
 	if (error)
 		log_line("setting up io_uring failed: %s; see kernel.io_uring_disabled", strerror(-error));
 	return error;
@@ -285,16 +297,14 @@ static void setup_pages(struct queue *queue)
 
 static int setup_works(struct queue *queue)
 {
-	size_t size = TSR_BLK_MAX_BLOCKS * TSR_BLOCK_SIZE;
-
 	queue->works = queue->limits.depth < QUEUE_MAX_WORK ? queue->limits.depth : QUEUE_MAX_WORK;
 	queue->work = calloc(queue->works, sizeof(*queue->work));
-	queue->buffers = mmap(NULL, queue->works * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	queue->buffers = mmap(NULL, queue->works * BUFFER_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (!queue->work || queue->buffers == MAP_FAILED)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < queue->works; i++) {
 		queue->work[i].queue = queue;
-		queue->work[i].buffer = queue->buffers + i * size;
+		queue->work[i].buffer = queue->buffers + i * BUFFER_SIZE;
 		queue->work[i].next = queue->idle;
 		queue->idle = &queue->work[i];
 	}
@@ -309,7 +319,7 @@ static void free_works(struct queue *queue)
 {
 	free(queue->work);
 	if (queue->buffers && queue->buffers != MAP_FAILED)
-		munmap(queue->buffers, (size_t)queue->works * TSR_BLK_MAX_BLOCKS * TSR_BLOCK_SIZE);
+		munmap(queue->buffers, queue->works * BUFFER_SIZE);
 }
 
 static void reap(struct queue *queue)

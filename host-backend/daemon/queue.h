@@ -14,6 +14,8 @@
 
 #define QUEUE_MAX_WORK 64u /* requests that one queue works on at a time; the others stay in the ring */
 #define QUEUE_MAX_OPS  (2 * TSR_BLK_MAX_BLOCKS)
+_Static_assert(TSR_TOKEN_MAX_PAGES <= UINT16_MAX, "a page of the data run does not fit");
+_Static_assert(STORE_MAX_BLOCKS == TSR_BLK_MAX_BLOCKS, "a request does not fit into a write");
 
 struct queue;
 struct work;
@@ -36,6 +38,7 @@ struct work {
 	struct tsr_blk_request request;
 	uint8_t *buffer; /* TSR_BLK_MAX_BLOCKS blocks */
 	struct tsr_seal seal[TSR_BLK_MAX_BLOCKS];
+	uint16_t page[TSR_BLK_MAX_BLOCKS]; /* of the data run, for each block with data */
 	uint32_t crc[TSR_BLK_MAX_BLOCKS]; /* writes: of the data */
 	uint32_t slot[TSR_BLK_MAX_BLOCKS]; /* reads: pinned */
 	struct store_write write;

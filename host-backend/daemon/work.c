@@ -7,23 +7,13 @@
  * records say, which a crash uncovers and undo_write() clears away; no block's present pair is touched by it.
  */
 #include <errno.h>
-#include "host-backend/daemon/queue.h"
+#include "host-backend/daemon/place.h"
 #include "host-backend/daemon/shared.h"
 #include "host-backend/image/crc32c.h"
 
 static struct store *store_of(const struct work *work)
 {
 	return &work->queue->disk->image->store;
-}
-
-static uint8_t *guest_data(const struct work *work, uint32_t index)
-{
-	return work->queue->data + ((uint64_t)work->request.data_page + index) * TSR_PAGE_SIZE;
-}
-
-static struct tsr_seal *guest_seals(const struct work *work)
-{
-	return (struct tsr_seal *)(work->queue->seals + (uint32_t)work->request.id * TSR_BLK_SEAL_SLOT);
 }
 
 /* Whether DMA goes to the guest's pages itself. */
@@ -40,7 +30,7 @@ static bool writes_direct(const struct work *work)
 /* Where block data is read from or written to. */
 static uint8_t *data_at(const struct work *work, uint32_t index, bool direct)
 {
-	return direct ? guest_data(work, index) : work->buffer + index * TSR_BLOCK_SIZE;
+	return direct ? place_data(work, index) : work->buffer + (size_t)index * TSR_BLOCK_SIZE;
 }
 
 /* ------------------------------------------------------------------ I/O */
@@ -86,9 +76,13 @@ static void add_op(struct work *work, enum op_kind kind, bool write, void *data,
 static void add_data(struct work *work, bool write, uint32_t index, uint32_t count, uint32_t slot)
 {
 	bool direct = write ? writes_direct(work) : reads_direct(work);
+	uint32_t run;
 
-	add_op(work, direct ? OP_FIXED : OP_DATA, write, data_at(work, index, direct), count * TSR_BLOCK_SIZE,
-	       image_data_at(store_of(work)->super.slots, slot));
+	for (uint32_t end = index + count; index < end; index += run, slot += run) {
+		run = direct ? place_run(work, index, end - index) : end - index;
+		add_op(work, direct ? OP_FIXED : OP_DATA, write, data_at(work, index, direct), run * TSR_BLOCK_SIZE,
+		       image_data_at(store_of(work)->super.slots, slot));
+	}
 }
 
 static void add_records(struct work *work, uint32_t slot, uint32_t count)
@@ -148,13 +142,11 @@ static void finish_read(struct work *work)
 			continue;
 		}
 		DISK_COUNT(counters, copied_out, 1);
-		shared_copy_out(guest_data(work, i), work->buffer + i * TSR_BLOCK_SIZE, TSR_BLOCK_SIZE);
+		shared_copy_out(place_data(work, i), work->buffer + (size_t)i * TSR_BLOCK_SIZE, TSR_BLOCK_SIZE);
 		DISK_COUNT(counters, bytes_out, TSR_BLOCK_SIZE);
 	}
-	if (!work->error) {
-		shared_copy_out(guest_seals(work), work->seal, count * sizeof(work->seal[0]));
-		DISK_COUNT(counters, bytes_out, count * sizeof(work->seal[0]));
-	}
+	if (!work->error)
+		place_seals_out(work);
 	DISK_COUNT(counters, blocks_read, count);
 	queue_complete(work, status_of(work->error));
 }
@@ -214,8 +206,7 @@ static void undo_write(struct work *work)
 /* DMA has taken the data. Was it still the guest's? */
 static bool taken_whole(const struct work *work)
 {
-	return work->request.op != TSR_BLK_WRITE || !writes_direct(work) ||
-	       shared_live_range(guest_data(work, 0), work->request.count * TSR_PAGE_SIZE);
+	return work->request.op != TSR_BLK_WRITE || !writes_direct(work) || place_live(work);
 }
 
 static void finish_write(struct work *work)
@@ -279,22 +270,6 @@ void work_retry(struct queue *queue)
 	}
 }
 
-static bool copy_seals_in(struct work *work)
-{
-	uint32_t size = work->request.count * sizeof(work->seal[0]);
-
-	DISK_COUNT(work->queue->counters, bytes_in, size);
-	return shared_copy_in(work->seal, guest_seals(work), size);
-}
-
-static bool copy_data_in(struct work *work)
-{
-	uint32_t size = work->request.count * TSR_PAGE_SIZE;
-
-	DISK_COUNT(work->queue->counters, bytes_in, size);
-	return shared_copy_in(work->buffer, guest_data(work, 0), size);
-}
-
 /* The one time that the data is looked at here: afterwards the CRCs are those of the guest's words. */
 static bool take_data(struct work *work)
 {
@@ -303,19 +278,19 @@ static bool take_data(struct work *work)
 
 	if (!direct) {
 		DISK_COUNT(work->queue->counters, copied_in, count);
-		if (!copy_data_in(work))
+		if (!place_data_in(work))
 			return false;
 	}
 	for (uint32_t i = 0; i < count; i++)
 		work->crc[i] = crc32c(0, data_at(work, i, direct), TSR_BLOCK_SIZE);
-	return !direct || shared_live_range(guest_data(work, 0), count * TSR_PAGE_SIZE);
+	return !direct || place_live(work);
 }
 
 static void start_write(struct work *work)
 {
 	struct queue *queue = work->queue;
 
-	if (!copy_seals_in(work) || (work->request.op == TSR_BLK_WRITE && !take_data(work))) {
+	if (!place_seals_in(work) || (work->request.op == TSR_BLK_WRITE && !take_data(work))) {
 		queue_revoked(queue, work);
 		return;
 	}
@@ -340,7 +315,7 @@ static void start_header(struct work *work)
 {
 	bool write = work->request.op == TSR_BLK_HEADER_WRITE;
 
-	if (write && !copy_data_in(work)) {
+	if (write && !place_data_in(work)) {
 		queue_revoked(work->queue, work);
 		return;
 	}
@@ -354,7 +329,7 @@ static void finish_header(struct work *work)
 		return;
 	}
 	if (!work->error) {
-		shared_copy_out(guest_data(work, 0), work->buffer, TSR_HEADER_SIZE);
+		shared_copy_out(place_data(work, 0), work->buffer, TSR_HEADER_SIZE);
 		DISK_COUNT(work->queue->counters, bytes_out, TSR_HEADER_SIZE);
 	}
 	queue_complete(work, status_of(work->error));
@@ -393,6 +368,18 @@ void work_start(struct work *work)
 	work->error = work->failure = 0;
 	if (status == TSR_BLK_OK && !reads && atomic_load(&work->queue->disk->failed))
 		status = TSR_BLK_E_IO;
+	if (status == TSR_BLK_OK) {
+		switch (place_find(work)) {
+		case PLACE_OK:
+			break;
+		case PLACE_INVALID:
+			status = TSR_BLK_E_INVALID;
+			break;
+		case PLACE_REVOKED:
+			queue_revoked(work->queue, work);
+			return;
+		}
+	}
 	if (status != TSR_BLK_OK) {
 		queue_complete(work, status);
 		return;

@@ -14,7 +14,7 @@
 #include "host-backend/image/format.h"
 
 #define STORE_NONE       0xffffffffu
-#define STORE_MAX_BLOCKS 32u /* of one write; TSR_BLK_MAX_BLOCKS */
+#define STORE_MAX_BLOCKS 256u /* of one write; TSR_BLK_MAX_BLOCKS */
 
 enum store_state { STORE_FREE, STORE_WRITING, STORE_LIVE, STORE_SUPERSEDED, STORE_RELEASED };
 

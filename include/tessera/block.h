@@ -13,7 +13,8 @@
 #define TSR_BLK_MAGIC      0x4b4c4254u /* "TBLK" */
 #define TSR_BLK_VERSION    1u
 #define TSR_BLK_MAX_QUEUES 16u
-#define TSR_BLK_MAX_BLOCKS 32u /* blocks of one request: 128 KiB */
+#define TSR_BLK_MAX_BLOCKS 256u /* blocks of one request: 1 MiB */
+#define TSR_BLK_DIRECT_BLOCKS 32u /* of one without a table: 128 KiB */
 
 enum tsr_blk_op {
 	TSR_BLK_READ = 1,         /* blocks: data to the pool (not for ZERO seals), seals to the seal slot */
@@ -24,24 +25,36 @@ enum tsr_blk_op {
 	TSR_BLK_HEADER_WRITE = 6, /* block = header slot: from the pool; durable when completed */
 };
 
-#define TSR_BLK_FUA (1u << 0) /* WRITE, WRITE_ZEROES: durable when completed */
+#define TSR_BLK_FUA      (1u << 0) /* WRITE, WRITE_ZEROES: durable when completed */
+#define TSR_BLK_INDIRECT (1u << 1) /* READ, WRITE, WRITE_ZEROES: a table says where data and seals are */
+#define TSR_BLK_UNMAP    (1u << 2) /* WRITE_ZEROES: the space is not needed, the medium may have it back */
 
-/* A submission. The id is also the number of its seal slot: TSR_BLK_MAX_BLOCKS seals at id * TSR_BLK_SEAL_SLOT in the seal run. */
+/* A submission. The id is also the number of its seal slot: TSR_BLK_DIRECT_BLOCKS seals at id * TSR_BLK_SEAL_SLOT in the seal run. */
 struct tsr_blk_request {
 	uint16_t id;        /* < depth, not in use by another request in flight */
 	uint8_t op;         /* enum tsr_blk_op */
 	uint8_t flags;      /* TSR_BLK_FUA */
-	uint32_t count;     /* blocks, 1..TSR_BLK_MAX_BLOCKS; 0 for FLUSH; TSR_HEADER_BLOCKS for HEADER_* */
+	uint32_t count;     /* blocks, 1..TSR_BLK_DIRECT_BLOCKS, INDIRECT: 1..TSR_BLK_MAX_BLOCKS; 0 for FLUSH; TSR_HEADER_BLOCKS for HEADER_* */
 	uint64_t block;     /* first block, or header slot; 0 for FLUSH */
-	uint32_t data_page; /* first page of count consecutive ones in the data run; 0 where no data is moved */
-	uint32_t reserved0; /* 0 */
+	uint32_t data_page; /* first page of count consecutive ones in the data run, 0 where no data is moved; INDIRECT: of the table's */
+	uint32_t segments;  /* INDIRECT READ, WRITE: the table's segments, 1..count; else 0 */
 	uint64_t reserved1[5]; /* 0 */
 };
 TSR_ASSERT_SIZE(struct tsr_blk_request, 64);
 
 #define TSR_BLK_SEAL_SLOT 1024u /* bytes */
-TSR_ASSERT_SIZE(struct tsr_seal[TSR_BLK_MAX_BLOCKS], TSR_BLK_SEAL_SLOT);
+TSR_ASSERT_SIZE(struct tsr_seal[TSR_BLK_DIRECT_BLOCKS], TSR_BLK_SEAL_SLOT);
 #define TSR_BLK_SEAL_PAGES(depth) (((depth) * TSR_BLK_SEAL_SLOT + TSR_PAGE_SIZE - 1) / TSR_PAGE_SIZE)
+
+/* The table of an INDIRECT request, in pages of the data run: one page of segments, then the seals of all blocks. */
+struct tsr_blk_segment {
+	uint32_t page;  /* the first one, of the data run */
+	uint32_t count; /* consecutive pages, from 1; over all segments the request's count */
+};
+TSR_ASSERT_SIZE(struct tsr_blk_segment, 8);
+TSR_ASSERT_SIZE(struct tsr_blk_segment[TSR_BLK_MAX_BLOCKS * 2], TSR_PAGE_SIZE); /* so any table fits */
+#define TSR_BLK_TABLE_SEALS        TSR_PAGE_SIZE /* offset */
+#define TSR_BLK_TABLE_PAGES(count) (1u + ((count) * 32u + TSR_PAGE_SIZE - 1) / TSR_PAGE_SIZE)
 
 enum tsr_blk_status {
 	TSR_BLK_OK = 0,

@@ -47,6 +47,28 @@ static void requests(const uint8_t *data, size_t size)
 	require(!limits.read_only || r.op == TSR_BLK_READ || r.op == TSR_BLK_FLUSH || r.op == TSR_BLK_HEADER_READ);
 }
 
+static void segments(const uint8_t *data, size_t size)
+{
+	struct tsr_blk_limits limits = { .depth = 8, .data_pages = TSR_TOKEN_MAX_PAGES, .blocks = 1000 };
+	struct tsr_blk_request r = { .op = TSR_BLK_WRITE, .flags = TSR_BLK_INDIRECT };
+	struct tsr_blk_segment segment[TSR_BLK_MAX_BLOCKS];
+	uint32_t sum = 0;
+
+	if (size < 2)
+		return;
+	r.count = 1u + data[0];
+	r.segments = 1u + data[1] % r.count;
+	memset(segment, 0, sizeof(segment));
+	memcpy(segment, data + 2, size - 2 < sizeof(segment) ? size - 2 : sizeof(segment));
+	if (tsr_blk_request_check(&r, &limits) != TSR_BLK_OK || !tsr_blk_segments_check(&r, segment, &limits))
+		return;
+	for (uint32_t i = 0; i < r.segments; i++) {
+		require(segment[i].count && (uint64_t)segment[i].page + segment[i].count <= limits.data_pages);
+		sum += segment[i].count;
+	}
+	require(sum == r.count);
+}
+
 static void controls(const uint8_t *data, size_t size)
 {
 	struct tsr_blk_control c = { .magic = TSR_BLK_MAGIC, .version = TSR_BLK_VERSION, .session = 1 };
@@ -107,6 +129,7 @@ static void seals_and_rings(const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	requests(data, size);
+	segments(data, size);
 	controls(data, size);
 	headers(data, size);
 	seals_and_rings(data, size);

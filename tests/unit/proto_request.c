@@ -92,21 +92,85 @@ static void flags_and_reserved_fields_are_checked(void **state)
 	(void)state;
 	r.flags = TSR_BLK_FUA;
 	assert_int_equal(tsr_blk_request_check(&r, &limits), TSR_BLK_OK);
-	r.flags = TSR_BLK_FUA << 1;
-	assert_int_equal(tsr_blk_request_check(&r, &limits), TSR_BLK_E_INVALID);
+	for (uint32_t flag = TSR_BLK_UNMAP; flag < 0x100; flag <<= 1) {
+		r.flags = flag;
+		assert_int_equal(tsr_blk_request_check(&r, &limits), TSR_BLK_E_INVALID);
+	}
 	r = request(TSR_BLK_READ, 1, 0, 0);
 	r.flags = TSR_BLK_FUA;
 	assert_int_equal(tsr_blk_request_check(&r, &limits), TSR_BLK_E_INVALID);
 	r.flags = 0;
-	r.reserved0 = 1;
+	r.segments = 1;
 	assert_int_equal(tsr_blk_request_check(&r, &limits), TSR_BLK_E_INVALID);
-	r.reserved0 = 0;
+	r.segments = 0;
 	for (size_t at = offsetof(struct tsr_blk_request, reserved1); at < sizeof(r); at++) {
 		((uint8_t *)&r)[at] = 1;
 		assert_int_equal(tsr_blk_request_check(&r, &limits), TSR_BLK_E_INVALID);
 		((uint8_t *)&r)[at] = 0;
 	}
 	assert_int_equal(tsr_blk_request_check(&r, &limits), TSR_BLK_OK);
+}
+
+static struct tsr_blk_request large(uint8_t op, uint32_t count, uint32_t page, uint32_t segments)
+{
+	return (struct tsr_blk_request){ .id = 7, .op = op, .flags = TSR_BLK_INDIRECT, .count = count, .data_page = page, .segments = segments };
+}
+
+static int large_status(uint8_t op, uint32_t count, uint32_t page, uint32_t segments)
+{
+	const struct tsr_blk_limits room = { .depth = 8, .data_pages = 512, .blocks = 1000 };
+	struct tsr_blk_request r = large(op, count, page, segments);
+
+	return tsr_blk_request_check(&r, &room);
+}
+
+/* [BLK-1] [BLK-29] */
+static void large_requests_have_a_table(void **state)
+{
+	const uint8_t ops[] = { TSR_BLK_READ, TSR_BLK_WRITE };
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(large_status(ops[i], 256, 0, 1), TSR_BLK_OK);
+		assert_int_equal(large_status(ops[i], 256, 509, 256), TSR_BLK_OK);
+		assert_int_equal(large_status(ops[i], 1, 510, 1), TSR_BLK_OK);
+		assert_int_equal(large_status(ops[i], 257, 0, 1), TSR_BLK_E_INVALID);
+		assert_int_equal(large_status(ops[i], 0, 0, 0), TSR_BLK_E_INVALID);
+		assert_int_equal(large_status(ops[i], 256, 510, 1), TSR_BLK_E_INVALID); /* the table reaches over the run's end */
+		assert_int_equal(large_status(ops[i], 256, 0xffffffffu, 1), TSR_BLK_E_INVALID);
+		assert_int_equal(large_status(ops[i], 256, 0, 0), TSR_BLK_E_INVALID);
+		assert_int_equal(large_status(ops[i], 4, 0, 5), TSR_BLK_E_INVALID);
+	}
+	assert_int_equal(large_status(TSR_BLK_WRITE_ZEROES, 256, 0, 0), TSR_BLK_OK);
+	assert_int_equal(large_status(TSR_BLK_WRITE_ZEROES, 256, 0, 1), TSR_BLK_E_INVALID);
+	assert_int_equal(large_status(TSR_BLK_HEADER_READ, 16, 0, 0), TSR_BLK_E_INVALID);
+	assert_int_equal(large_status(TSR_BLK_FLUSH, 0, 0, 0), TSR_BLK_E_INVALID);
+}
+
+/* [BLK-29] */
+static void segments_name_as_many_pages_as_there_are_blocks(void **state)
+{
+	struct tsr_blk_request r = large(TSR_BLK_WRITE, 10, 0, 3);
+	struct tsr_blk_segment right[] = { { 20, 4 }, { 63, 1 }, { 10, 5 } }, s[3];
+
+	(void)state;
+	assert_true(tsr_blk_segments_check(&r, right, &limits));
+#define BAD(change)                                              \
+	do {                                                     \
+		memcpy(s, right, sizeof(s));                     \
+		change;                                          \
+		assert_false(tsr_blk_segments_check(&r, s, &limits)); \
+	} while (0)
+	BAD(s[0].count = 3);
+	BAD(s[2].count = 6);
+	BAD(s[1].count = 0; s[2].count = 6);
+	BAD(s[1].page = 64);
+	BAD(s[2].page = 0xfffffffeu);
+	BAD(s[0].count = 0xffffffffu);
+	BAD(s[0].count = 0xfffffffcu; s[1].count = 14);
+	BAD(s[0].page = 61);
+	r.segments = 2; /* the third is not looked at */
+	BAD(s[2].count = 5);
 }
 
 static void a_read_only_disk_takes_reads_and_flushes_only(void **state)
@@ -163,6 +227,10 @@ static void pages_are_moved_where_there_is_data(void **state)
 	assert_int_equal(tsr_blk_request_pages(&r), 0);
 	r.op = TSR_BLK_FLUSH;
 	assert_int_equal(tsr_blk_request_pages(&r), 0);
+	r = large(TSR_BLK_READ, 128, 0, 1);
+	assert_int_equal(tsr_blk_request_pages(&r), 2);
+	r = large(TSR_BLK_WRITE_ZEROES, 129, 0, 0);
+	assert_int_equal(tsr_blk_request_pages(&r), 3);
 }
 
 /* [RING-14] */
@@ -193,6 +261,8 @@ int main(void)
 		cmocka_unit_test(data_pages_stay_within_the_run_without_overflow),
 		cmocka_unit_test(unknown_operations_are_unsupported),
 		cmocka_unit_test(flags_and_reserved_fields_are_checked),
+		cmocka_unit_test(large_requests_have_a_table),
+		cmocka_unit_test(segments_name_as_many_pages_as_there_are_blocks),
 		cmocka_unit_test(a_read_only_disk_takes_reads_and_flushes_only),
 		cmocka_unit_test(ids_are_below_the_depth),
 		cmocka_unit_test(seals_suit_their_request),

@@ -3,6 +3,7 @@
 #include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
+#include <linux/moduleparam.h>
 #include <linux/random.h>
 #include <linux/vmalloc.h>
 #include "fake.h"
@@ -21,6 +22,8 @@ static bool have_old_header;
 static struct pair kept;
 static u64 kept_block;
 static int misbehaviour;
+static uint indirect; /* requests with a table so far */
+module_param(indirect, uint, 0444);
 static struct task_struct *thread;
 static DECLARE_WAIT_QUEUE_HEAD(wait);
 static atomic_t rung;
@@ -92,15 +95,38 @@ static void open_session(void)
 	fake_raise(c->event);
 }
 
+/* As a backend of its own making would read the table: this one is trusted to be right, see note_taken. */
+static u32 page_of(struct queue *q, const struct tsr_blk_request *r, u32 i)
+{
+	const struct tsr_blk_segment *segment = q->data->addr + (size_t)r->data_page * PAGE_SIZE;
+
+	if (!(r->flags & TSR_BLK_INDIRECT))
+		return r->data_page + i;
+	for (; i >= segment->count; segment++)
+		i -= segment->count;
+	return segment->page + i;
+}
+
+static struct tsr_seal *seals_of(struct queue *q, const struct tsr_blk_request *r)
+{
+	if (r->flags & TSR_BLK_INDIRECT)
+		return q->data->addr + (size_t)r->data_page * PAGE_SIZE + TSR_BLK_TABLE_SEALS;
+	return q->seal->addr + r->id * TSR_BLK_SEAL_SLOT;
+}
+
+static void *data_of(struct queue *q, const struct tsr_blk_request *r, u32 i)
+{
+	return q->data->addr + (size_t)page_of(q, r, i) * TSR_BLOCK_SIZE;
+}
+
 static void move_block(struct queue *q, const struct tsr_blk_request *r, u32 i)
 {
-	u8 *data = q->data->addr + (size_t)(r->data_page + i) * TSR_BLOCK_SIZE;
-	struct tsr_seal *seal = q->seal->addr + r->id * TSR_BLK_SEAL_SLOT + i * sizeof(*seal);
+	struct tsr_seal *seal = seals_of(q, r) + i;
 	struct pair *pair = &disk[r->block + i];
 
 	if (r->op == TSR_BLK_READ) {
 		*seal = pair->seal;
-		memcpy(data, pair->data, TSR_BLOCK_SIZE);
+		memcpy(data_of(q, r, i), pair->data, TSR_BLOCK_SIZE);
 		return;
 	}
 	if (fake_do_now(FAKE_KEEP)) {
@@ -109,13 +135,13 @@ static void move_block(struct queue *q, const struct tsr_blk_request *r, u32 i)
 	}
 	pair->seal = *seal;
 	if (r->op == TSR_BLK_WRITE)
-		memcpy(pair->data, data, TSR_BLOCK_SIZE);
+		memcpy(pair->data, data_of(q, r, i), TSR_BLOCK_SIZE);
 }
 
 static void spoil_read(struct queue *q, const struct tsr_blk_request *r)
 {
-	u8 *data = q->data->addr + (size_t)r->data_page * TSR_BLOCK_SIZE;
-	struct tsr_seal *seal = q->seal->addr + r->id * TSR_BLK_SEAL_SLOT;
+	u8 *data = data_of(q, r, 0);
+	struct tsr_seal *seal = seals_of(q, r);
 
 	if (fake_do_now(FAKE_FLIP_DATA))
 		data[100] ^= 1;
@@ -124,7 +150,7 @@ static void spoil_read(struct queue *q, const struct tsr_blk_request *r)
 	if (r->count >= 2 && fake_do_now(FAKE_SWAP)) {
 		swap(seal[0], seal[1]);
 		memcpy(data, disk[r->block + 1].data, TSR_BLOCK_SIZE);
-		memcpy(data + TSR_BLOCK_SIZE, disk[r->block].data, TSR_BLOCK_SIZE);
+		memcpy(data_of(q, r, 1), disk[r->block].data, TSR_BLOCK_SIZE);
 	}
 	if (fake_do_now(FAKE_FORGET))
 		memset(seal, 0, sizeof(*seal));
@@ -208,22 +234,36 @@ static struct {
 	DECLARE_BITMAP(pages, TSR_TOKEN_MAX_PAGES);
 } taken;
 
-static void note_taken(const struct tsr_blk_request *r)
+static void note_page(u32 page)
 {
+	if (page >= s.data_pages || test_and_set_bit(page, taken.pages))
+		fake_complain("a data page is out of range or used twice");
+}
+
+static void note_taken(struct queue *q, const struct tsr_blk_request *r)
+{
+	struct tsr_blk_limits limits = { .depth = s.depth, .data_pages = s.data_pages, .blocks = FAKE_BLOCKS };
 	u32 i;
 
 	if (r->id >= s.depth || test_and_set_bit(r->id, taken.ids))
 		fake_complain("an id is out of range or used twice");
 	for (i = 0; i < tsr_blk_request_pages(r); i++)
-		if (r->data_page + i >= s.data_pages || test_and_set_bit(r->data_page + i, taken.pages))
-			fake_complain("a data page is out of range or used twice");
+		note_page(r->data_page + i);
+	if (!(r->flags & TSR_BLK_INDIRECT) || r->op == TSR_BLK_WRITE_ZEROES)
+		return;
+	indirect++;
+	if (!tsr_blk_segments_check(r, q->data->addr + (size_t)r->data_page * PAGE_SIZE, &limits))
+		fake_complain("a table breaks the rules");
+	else
+		for (i = 0; i < r->count; i++)
+			note_page(page_of(q, r, i));
 }
 
 /* The other side of RING-12 and SEAL-8: changes what was answered while it is being looked at, and leaves it as it was. */
 static void scribble(struct queue *q, const struct tsr_blk_request *r)
 {
-	volatile u8 *data = q->data->addr + (size_t)r->data_page * TSR_BLOCK_SIZE;
-	volatile u8 *seal = q->seal->addr + r->id * TSR_BLK_SEAL_SLOT;
+	volatile u8 *data = data_of(q, r, 0);
+	volatile u8 *seal = (u8 *)seals_of(q, r);
 	u32 n;
 
 	for (n = 0; n < 200; n++) {
@@ -252,7 +292,7 @@ static bool serve(struct queue *q)
 	for (; smp_load_acquire(&h->sq_tail) != q->sq_head && n < s.depth; n++) {
 		memcpy(&r[n], q->ring->addr + tsr_ring_sq_at(q->sq_head, s.depth), sizeof(r[n]));
 		q->sq_head++;
-		note_taken(&r[n]);
+		note_taken(q, &r[n]);
 	}
 	WRITE_ONCE(h->sq_head, get_random_u32()); /* RING-9: nobody may depend on it */
 	while (n-- > 0) {

@@ -76,6 +76,40 @@ check "files are whole" sh -c "cd /m/tree && sha256sum -c /tmp/sums"
 umount /m
 check "every doorbell and block is counted" sh -c "[ $(count doorbells) -gt 0 ] && [ $(count blocks) -gt 0 ] && [ $(count sealed_bytes) -gt 0 ]"
 
+# BLK-1, BLK-29: one request of 1 MiB, with a table; also past pages that others have
+dd if=/dev/urandom of=/tmp/large bs=1M count=4 2>/dev/null
+check "a request may have 1 MiB" test "$(cat /sys/block/tsr0/queue/max_sectors_kb)" -ge 1024
+before=$(count writes)
+check "1 MiB is written" dd if=/tmp/large of=/dev/tsr0 bs=1M seek=20 count=1 oflag=direct
+check "by one request" test "$(count writes)" = $((before + 1))
+check "and read" sh -c "dd if=/dev/tsr0 bs=1M skip=20 count=1 iflag=direct 2>/dev/null | cmp -n 1048576 - /tmp/large"
+check "with a table for each" test "$(cat $P/indirect)" -ge 2
+for n in 0 1 2 3; do
+	dd if=/tmp/large of=/dev/tsr0 bs=1M skip=$n seek=$((30 + n)) count=1 oflag=direct 2>/dev/null &
+	dd if=/tmp/large of=/dev/tsr0 bs=20k skip=$n seek=$((1000 + n)) count=1 oflag=direct 2>/dev/null &
+done
+wait
+check "large and small ones at once" sh -c "dd if=/dev/tsr0 bs=1M skip=30 count=4 iflag=direct 2>/dev/null | cmp -n 4194304 - /tmp/large"
+check "keep to their places" sh -c "dd if=/dev/tsr0 bs=20k skip=1000 count=4 iflag=direct 2>/dev/null | cmp -n 81920 - /tmp/large"
+
+# SEAL-5: discard and write-zeroes are seals over nothing
+before=$(count sealed_bytes)
+check "1 MiB is discarded" blkdiscard -o 20971520 -l 1048576 /dev/tsr0
+check "without sealing a text" test "$(count sealed_bytes)" = "$before"
+check "and is zeros" sh -c "dd if=/dev/tsr0 bs=1M skip=20 count=1 iflag=direct 2>/dev/null | cmp -n 1048576 - /dev/zero"
+check "its neighbour is not" sh -c "dd if=/dev/tsr0 bs=1M skip=30 count=1 iflag=direct 2>/dev/null | cmp -n 1048576 - /tmp/large"
+check "random operations, zeroes and discards among them, do what they should" sh -c "guest_fsx -s 5 -n 400 -l 2097152 /dev/tsr0 >/tmp/fsx"
+check "and made them" grep -q 'zero=[1-9].*discard=[1-9][0-9]* ' /tmp/fsx
+misbehave 12
+refused "a discarded block without its seal is refused" rd 5120
+misbehave 10
+check "a block is written over zeros" wr 5120
+check "and discarded" blkdiscard -o 20971520 -l 4096 /dev/tsr0
+misbehave 11
+refused "older zeros put back over newer ones are refused" rd 5120
+wr 5120
+mkfs.ext4 -q -F /dev/tsr0
+
 # BLK-22, BLK-24, SEAL-9: bad pairs are refused, each counted once, and only they
 wr 4000
 for m in 7:flipped-data 8:flipped-seal 12:forgotten 13:data-said-to-be-zero; do
