@@ -102,6 +102,33 @@ class DiskAttacker:
         self.order(m, sector, address, 0)
 
 
+def passes(m, attacker, full, empty):
+    """Which of a read and a write of hidden memory came through, by what is in memory and on the disk."""
+    secret = m.peek(full, attacker.size)
+    got = attacker.read(m, full)
+    assert m.peek(full, attacker.size) == secret, "the frame changed by itself"
+    pattern = (b"hit by " + attacker.kind.encode()).ljust(16, b"!")[:8] * 2
+    attacker.write(m, empty, pattern)
+    hit = m.peek(empty, PAGE)
+    if hit.strip(b"\0"):
+        attacker.write(m, empty, bytes(16))
+    assert not m.peek(empty, PAGE).strip(b"\0"), "what the attack wrote could not be taken back"
+    assert hit in (bytes(PAGE), (pattern * 256)[:attacker.size].ljust(PAGE, b"\0")), "something else was written"
+    return got == secret, bool(hit.strip(b"\0")), any(word in got for word in words(secret))
+
+
+def words(secret):
+    """Pieces of a frame by which a part of it would be known again."""
+    return [secret[at:at + 16] for at in range(0, len(secret), 16) if len(set(secret[at:at + 16])) > 2]
+
+
+def own_memory(m, attacker):
+    """The same on a page of the host's: the attacker can do what it is asked to."""
+    page = int(m.run("grep -m1 'System RAM' /proc/iomem | cut -d- -f1"), 16) + 0x10000
+    was = m.peek(page, attacker.size)
+    return attacker.read(m, page) == was
+
+
 def hypervisor_targets(m):
     """A frame of the hypervisor's that holds something, the same whenever it is looked at, and one that holds nothing."""
     now = info(m)

@@ -29,7 +29,8 @@ BOOT_LIMIT = 240
 ONE_THREAD, THREADS = "tcg,thread=single", "tcg,thread=multi"
 COMMAND_LIMIT = 120
 # Before the devices, which are put behind the unit as they are made.
-IOMMUS = {None: [], "amd": ["-device", "amd-iommu"], "intel": ["-device", "intel-iommu,intremap=off,aw-bits=48"]}
+IOMMUS = {None: [], "amd": ["-device", "amd-iommu"], "intel": ["-device", "intel-iommu,intremap=off,aw-bits=48"],
+          "intel39": ["-device", "intel-iommu,intremap=off,aw-bits=39"]}
 FATAL = re.compile(rb"tessera: (?:stopped|halted):[^\n]*|Kernel panic - not syncing[^\n]*")
 
 
@@ -92,7 +93,8 @@ class Machine:
 	disks		files or QEMU drive strings, attached as virtio disks vda, vdb, ...
 	media		attach build/<variant>/media.ext4, which the host mounts on /media
 	devices		further QEMU arguments
-	iommu		"amd" or "intel": the machine has that unit, and its virtio devices are translated; None: it has none
+	iommu		"amd", "intel" or "intel39": the machine has that unit, and its virtio devices are translated; None: it has none
+	bridges		its own virtio devices are each behind a bridge, not on the root bus
 	variant		which build to boot, build/<variant>
 	hv_variant	another build's hypervisor instead of that one's
 	name		of the log files in build/logs
@@ -101,7 +103,7 @@ class Machine:
 
     def __init__(self, smp=2, mem=2048, hv="iommu=off", cmdline="", disks=(), media=False, devices=(), variant="default", hv_variant=None,
                  name="machine", echo=False, console="console=ttyS0,115200 loglevel=5", initrd=None, cpu="EPYC,+svm,+npt",
-                 accel=None, iommu=None):
+                 accel=None, iommu=None, bridges=False):
         self.build = os.path.join(ROOT, "build", variant)
         self.kernel = os.path.join(ROOT, "build", hv_variant or variant, "hv/tessera.elf32")
         self.smp, self.mem, self.hv, self.name = smp, mem, hv, name
@@ -109,7 +111,7 @@ class Machine:
         self.cmdline = f"{console} panic=-1 {cmdline}".strip()
         self.initrd = initrd or os.path.join(self.build, "host.img")
         self.cpu, self.accel = cpu, accel or os.environ.get("TSR_ACCEL", ONE_THREAD)
-        self.iommu = iommu
+        self.iommu, self.bridges, self.ports = iommu, bridges, 0
         self.logs = os.path.join(ROOT, "build/logs")
         self.log = os.path.join(self.logs, name + ".log")
         self.console = Port("console", echo)
@@ -126,7 +128,7 @@ class Machine:
                 "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-rtc", "base=utc",
                 "-chardev", f"socket,id=console,path={self.dir}/console,server=on,wait=off,logfile={self.log}",
                 "-chardev", f"socket,id=agent,path={self.dir}/agent,server=on,wait=off,logfile={self.log}.agent",
-                "-serial", "chardev:console"] + IOMMUS[self.iommu] + ["-device", "virtio-serial-pci" + self.virtio,
+                "-serial", "chardev:console"] + IOMMUS[self.iommu] + self.virtio("virtio-serial-pci") + [
                 "-device", "virtserialport,chardev=agent,name=tsr-agent",
                 "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off", "-S"]
         if self.hv is None:
@@ -138,16 +140,22 @@ class Machine:
                      "-initrd", f"{kernel} {line},{self.initrd}", "-append", self.hv]
         for n, disk in enumerate(self.disks):
             drive = disk if "=" in disk else f"file={disk},format=raw,cache=writeback"
-            args += ["-drive", f"if=none,id=disk{n},{drive}", "-device", f"virtio-blk-pci,drive=disk{n}{self.virtio}"]
+            args += ["-drive", f"if=none,id=disk{n},{drive}"] + self.virtio(f"virtio-blk-pci,drive=disk{n}")
         if self.media:
-            args += ["-drive", f"if=none,id=media,file={self.build}/media.ext4,format=raw,readonly=on",
-                     "-device", f"virtio-blk-pci,drive=media,serial=tsr-media{self.virtio}"]
+            args += ["-drive", f"if=none,id=media,file={self.build}/media.ext4,format=raw,readonly=on"]
+            args += self.virtio("virtio-blk-pci,drive=media,serial=tsr-media")
         return args + self.devices
 
-    @property
-    def virtio(self):
-        """Options of every virtio device: QEMU's bypass the unit unless told not to."""
-        return ",disable-legacy=on,iommu_platform=on" if self.iommu else ""
+    def virtio(self, device):
+        """Arguments for a virtio device, behind a bridge of its own if asked for. QEMU's bypass the unit unless told not to."""
+        args = []
+        if self.iommu:
+            device += ",disable-legacy=on,iommu_platform=on"
+        if self.bridges:
+            self.ports += 1
+            args = ["-device", f"pcie-root-port,id=own{self.ports},chassis={100 + self.ports},slot={100 + self.ports}"]
+            device += f",bus=own{self.ports}"
+        return args + ["-device", device]
 
     def start(self):
         os.makedirs(self.logs, exist_ok=True)

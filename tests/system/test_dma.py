@@ -40,33 +40,6 @@ class Range:
         return {"hypervisor": dma.hypervisor_targets(m), "guest": dma.guest_targets(m, runs)}
 
 
-def passes(m, attacker, full, empty):
-    """Which of a read and a write of hidden memory came through, by what is in memory and on the disk."""
-    secret = m.peek(full, attacker.size)
-    got = attacker.read(m, full)
-    assert m.peek(full, attacker.size) == secret, "the frame changed by itself"
-    pattern = (b"hit by " + attacker.kind.encode()).ljust(16, b"!")[:8] * 2
-    attacker.write(m, empty, pattern)
-    hit = m.peek(empty, dma.PAGE)
-    if hit.strip(b"\0"):
-        attacker.write(m, empty, bytes(16))
-    assert not m.peek(empty, dma.PAGE).strip(b"\0"), "what the attack wrote could not be taken back"
-    assert hit in (bytes(dma.PAGE), (pattern * 256)[:attacker.size].ljust(dma.PAGE, b"\0")), "something else was written"
-    return got == secret, bool(hit.strip(b"\0")), any(word in got for word in words(secret))
-
-
-def words(secret):
-    """Pieces of a frame by which a part of it would be known again."""
-    return [secret[at:at + 16] for at in range(0, len(secret), 16) if len(set(secret[at:at + 16])) > 2]
-
-
-def own_memory(m, attacker):
-    """The same on a page of the host's: the attacker can do what it is asked to."""
-    page = int(m.run("grep -m1 'System RAM' /proc/iomem | cut -d- -f1"), 16) + 0x10000
-    was = m.peek(page, attacker.size)
-    return attacker.read(m, page) == was
-
-
 def registers_pass(m, iommu):
     """Which of a read and a write of the unit's own registers came through."""
     base, fixed, kept = UNIT[iommu]
@@ -87,7 +60,7 @@ def test_devices_reach_everything_without_iommu():
         assert registers_pass(m, "amd") == (True, True)
         for name, (full, empty) in field.targets().items():
             for attacker in field.attackers:
-                came = passes(m, attacker, full, empty)
+                came = dma.passes(m, attacker, full, empty)
                 assert came == (True, True, True), f"{attacker.kind} at the {name}: {came}"
 
 
@@ -125,8 +98,8 @@ def blocked(name, iommu, bridge):
             raise AssertionError("the hypervisor does not use the machine's IOMMU")
         for target, (full, empty) in field.targets().items():
             for attacker in field.attackers:
-                assert own_memory(m, attacker), f"{attacker.kind} does not even read the host's own memory"
-                came = passes(m, attacker, full, empty)
+                assert dma.own_memory(m, attacker), f"{attacker.kind} does not even read the host's own memory"
+                came = dma.passes(m, attacker, full, empty)
                 expected = (True, True, True) if attacker.kind == "bypass" else (False, False, False)
                 assert came == expected, f"{attacker.kind} at the {target}: {came}"
             attack.order(m, "edumsi", 0, empty, 0x1234)
