@@ -3,7 +3,7 @@
 
 ROOTFS := tests/system/rootfs
 # Stock modules of host and guest; scripts/mkinitramfs.py adds what they depend on.
-HOST_MODULES  := virtio_pci virtio_blk virtio_console nvme ahci sd_mod ext4 loop brd dm_mod dm_flakey crc32c_generic crc32c_intel msr cpuid
+HOST_MODULES  := virtio_pci virtio_blk virtio_console virtio_net nvme nvme_tcp nvmet_tcp nbd ahci sd_mod ext4 loop brd dm_mod dm_flakey crc32c_generic crc32c_intel msr cpuid
 GUEST_MODULES := ext4 crc32c_generic crc32c_intel gcm ctr ghash_generic ghash_clmulni_intel aesni_intel
 
 # Looked up when the recipe runs: make's own wildcard may remember a directory from before it was filled.
@@ -35,7 +35,7 @@ $(B)/host.img: $(IMAGE_INPUTS) $(shell find $(ROOTFS)/host -type f) $(filter-out
 		--file $(DEPS)/vmlinuz:guest/vmlinuz --file $(B)/guest.img:guest/initrd.img
 
 # What is too large for every boot lies on a disk of its own, which the host mounts on /media: guests' images with real input
-# (Debian's kernel headers, and file system modules) and with fio. Parts of an initramfs may be joined end to end.
+# (Debian's kernel headers, and file system modules) and with fio, and tools of the host's that few tests need. Parts of an initramfs may be joined end to end.
 PAYLOAD := build/payload
 $(PAYLOAD)/tree.tar.gz: scripts/payload.py mk/images.mk $(DEPS)/.done
 	@echo '  PACK    $@'
@@ -49,7 +49,8 @@ $(B)/media.ext4: $(B)/guest.img $(PAYLOAD)/tree.tar.gz
 	cat $(B)/guest.img $$dir/payload.cpio >$$dir/guest-files.img && \
 	scripts/mkinitramfs.py --bare --out $$dir/fio.cpio --elf /usr/bin/fio:bin/fio && \
 	cat $(B)/guest.img $$dir/fio.cpio >$$dir/guest-fio.img && \
-	rm -f $$dir/*.cpio $@ && chmod 755 $$dir && \
+	scripts/mkinitramfs.py --bare --out $$dir/tools.cpio --elf /sbin/dmsetup:bin/dmsetup --elf /sbin/nbd-client:bin/nbd-client && \
+	rm -f $$dir/payload.cpio $$dir/fio.cpio $@ && chmod 755 $$dir && \
 	mke2fs -q -t ext4 -O ^has_journal -m 0 -d $$dir $@ 256M; \
 	status=$$?; rm -rf $$dir; exit $$status
 

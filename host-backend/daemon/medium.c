@@ -53,6 +53,38 @@ static enum medium_kind worse(enum medium_kind a, enum medium_kind b)
 	return a > b ? a : b;
 }
 
+/* NVMe over anything but PCI Express; device is a disk of one controller, or of several by way of their subsystem. */
+static bool fabrics(const char *device)
+{
+	char path[PATH_MAX], transport = first_of(device, "device/transport");
+	struct dirent *entry;
+	DIR *controllers;
+
+	if (snprintf(path, sizeof(path), "%s/device", device) >= (int)sizeof(path))
+		return true;
+	controllers = transport ? NULL : opendir(path);
+	while (controllers && (entry = readdir(controllers))) {
+		char name[sizeof("/transport") + NAME_MAX];
+
+		snprintf(name, sizeof(name), "%s/transport", entry->d_name);
+		if (strncmp(name, "nvme", 4) == 0 && (!transport || transport == 'p'))
+			transport = first_of(path, name);
+	}
+	if (controllers)
+		closedir(controllers);
+	return transport && transport != 'p';
+}
+
+/* TCP's checksum may be computed before a page leaves; if that no longer fits it, the connection stalls, and all disks behind it. */
+static bool over_network(const char *device)
+{
+	char disk[PATH_MAX];
+
+	if (snprintf(disk, sizeof(disk), "%s%s", device, first_of(device, "partition") ? "/.." : "") >= (int)sizeof(disk))
+		return true;
+	return first_of(disk, "pid") /* nbd */ || fabrics(disk);
+}
+
 static enum medium_kind of_queue(const char *device)
 {
 	char stable = first_of(device, "queue/stable_writes");
@@ -61,6 +93,8 @@ static enum medium_kind of_queue(const char *device)
 		stable = first_of(device, "../queue/stable_writes"); /* a partition's is its disk's */
 	if (first_of(device, "loop/backing_file") || first_of(device, "../loop/backing_file"))
 		return MEDIUM_UNKNOWN;
+	if (over_network(device))
+		return MEDIUM_STABLE;
 	/* A kernel that does not tell is taken for one that would say yes. */
 	return stable == '0' ? MEDIUM_PLAIN : MEDIUM_STABLE;
 }

@@ -119,6 +119,33 @@ static void a_partition_is_like_its_disk(void **state)
 	assert_int_equal(medium_of_device(top, makedev(8, 17)), MEDIUM_STABLE);
 }
 
+/* [BLK-27] NBD, and NVMe over TCP by one controller and by a subsystem's; on PCI Express it is a disk like others. */
+static void what_goes_over_a_network_is_checksummed(void **state)
+{
+	(void)state;
+	make_disk("nbd0", "43:0", "0");
+	make_file("devices/nbd0/pid", "77");
+	make_disk("nvme1n1", "259:1", "0");
+	make_directory("devices/nvme1n1/device");
+	make_file("devices/nvme1n1/device/transport", "tcp");
+	make_disk("nvme2n1", "259:2", "0");
+	make_directory("devices/nvme2n1/device/nvme2");
+	make_directory("devices/nvme2n1/device/nvme3");
+	make_file("devices/nvme2n1/device/nvme2/transport", "pcie");
+	make_file("devices/nvme2n1/device/nvme3/transport", "tcp");
+	make_disk("nvme0n1", "259:0", "0");
+	make_directory("devices/nvme0n1/device");
+	make_file("devices/nvme0n1/device/transport", "pcie");
+	make_directory("devices/nbd0/nbd0p1");
+	make_file("devices/nbd0/nbd0p1/partition", "1");
+	make_link("../../devices/nbd0/nbd0p1", "dev/block/43:1");
+	assert_int_equal(medium_of_device(top, makedev(43, 0)), MEDIUM_STABLE);
+	assert_int_equal(medium_of_device(top, makedev(43, 1)), MEDIUM_STABLE);
+	assert_int_equal(medium_of_device(top, makedev(259, 1)), MEDIUM_STABLE);
+	assert_int_equal(medium_of_device(top, makedev(259, 2)), MEDIUM_STABLE);
+	assert_int_equal(medium_of_device(top, makedev(259, 0)), MEDIUM_PLAIN);
+}
+
 /* [BLK-27] */
 static void what_lies_below_counts_too(void **state)
 {
@@ -204,7 +231,7 @@ static void the_lock_lasts_as_long_as_either_descriptor(void **state)
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s/image", top);
-	assert_int_equal(image_file_create(path, 8, &error), 0);
+	assert_int_equal(image_file_create(path, 8, NULL, &error), 0);
 	for (int which = 0; which < 2; which++) {
 		assert_int_equal(image_file_open(&file, path, false, NULL, &error), 0);
 		if (image_file_direct(&file, false, image_slots(8))) {
@@ -227,6 +254,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_disk_says_whether_pages_must_stay_as_they_are),
 		TEST(a_partition_is_like_its_disk),
+		TEST(what_goes_over_a_network_is_checksummed),
 		TEST(what_lies_below_counts_too),
 		TEST(loop_devices_are_not_direct),
 		TEST(a_circle_ends),

@@ -1,0 +1,243 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+"""What a sealed disk can lie on: one guest with a disk on each kind of storage, all set up on one machine.
+
+	tests/system/integrations.py [--variant default]	the long form, by hand: a whole tree of files on each disk
+
+The network storage is real on one side each: the kernel's NBD client talks TCP to nbdkit on the machine that runs the tests, through
+the emulated machine's network card; the kernel's NVMe client talks TCP to the kernel's own target on the same machine.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import socket
+import struct
+import subprocess
+import sys
+
+from guest import Guest, START_LIMIT
+from machine import Machine, ROOT
+
+# Of each disk as its guest sees it; and of the file system on it that the guest copies files to.
+SHORT, LONG = 24, 192
+KINDS = ("raw", "sparse", "partition", "nvme", "dm", "loop", "nbd", "nvme-tcp")
+NQN = "nqn.2024-01.tessera:test"
+TARGET = f"/sys/kernel/config/nvmet/subsystems/{NQN}"
+PORT = "/sys/kernel/config/nvmet/ports/1"
+SECTORS_PER_MIB = 2048
+
+
+def partitioned(path, parts, mib):
+    """A sparse file with a partition table of equal parts."""
+    entries = b""
+    for n in range(parts):
+        entries += struct.pack("<B3sB3sII", 0, b"\0" * 3, 0x83, b"\0" * 3, (1 + n * mib) * SECTORS_PER_MIB, mib * SECTORS_PER_MIB)
+    with open(path, "wb") as f:
+        f.write(bytes(446) + entries.ljust(64, b"\0") + b"\x55\xaa")
+        f.truncate((1 + parts * mib) << 20)
+
+
+def empty(path, mib):
+    with open(path, "wb") as f:
+        f.truncate(mib << 20)
+
+
+class NbdServer:
+    """nbdkit on the build machine, with an export in memory, on a port that was free."""
+
+    def __init__(self, mib):
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.port = listening.getsockname()[1]
+        # It takes the socket as from systemd, so that nobody else can have the port meanwhile.
+        self.process = subprocess.Popen(["sh", "-c", f"LISTEN_FDS=1 LISTEN_PID=$$ exec nbdkit --foreground memory {mib}M"],
+                                        preexec_fn=lambda: os.dup2(listening.fileno(), 3), pass_fds=(3,))
+        listening.close()
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Storage:
+    """The machine with all of it; `place` says where each kind's image is."""
+
+    def __init__(self, name, mib=SHORT, variant="default", echo=False):
+        room = image_room(mib)
+        self.mib = mib
+        files = {kind: os.path.join(ROOT, f"build/{name}-{kind}.img") for kind in ("files", "parts", "nvme")}
+        empty(files["files"], 4 * room)
+        partitioned(files["parts"], 4, room)
+        empty(files["nvme"], room)
+        self.files = list(files.values())
+        self.server = NbdServer(room)
+        drives = []
+        for kind, device in (("files", "virtio-blk-pci,disable-legacy=on,iommu_platform=on"), ("parts", "ide-hd,bus=ide.0"),
+                             ("nvme", "nvme")):
+            drives += ["-drive", f"if=none,id={kind},file={files[kind]},format=raw,cache=writeback", "-device",
+                       f"{device},drive={kind},serial=tsr-{kind}"]
+        network = ["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,disable-legacy=on,iommu_platform=on"]
+        self.machine = Machine(smp=2, mem=3072, hv="", iommu="amd", media=True, devices=drives + network, name=name,
+                               variant=variant, echo=echo)
+        self.place = {}
+
+    def __enter__(self):
+        try:
+            self.machine.start().wait_ready()
+            self.set_up()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        self.machine.stop()
+        self.server.stop()
+        for path in self.files:
+            os.unlink(path)
+
+    def set_up(self):
+        m = self.machine
+        # dmsetup and nbd-client, with what they need.
+        m.run("cd / && cpio -idu </media/tools.cpio 2>/dev/null; for k in tessera_host dm_mod nbd nvmet_tcp nvme_tcp virtio_net; do modprobe $k; done")
+        # The media are the first virtio disk.
+        m.run("grep -q tsr-files /sys/block/vdb/serial && mkfs.ext4 -q /dev/vdb && mkdir -p /srv && mount /dev/vdb /srv && mdev -s")
+        m.run("ifconfig lo 127.0.0.1 up && ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up")
+        room = image_room(self.mib) << 20
+        # A linear mapping of the third partition and the first half of the second.
+        half, whole = room // 2 // 512, room // 512
+        table = f"0 {half} linear /dev/sda2 0\\n{half} {whole - half} linear /dev/sda3 0\\n"
+        m.run(f"printf '{table}' | dmsetup create --noudevsync tsr && grep -qx tsr /sys/block/dm-0/dm/name")
+        m.run(f"truncate -s {room} /srv/loop && losetup /dev/loop0 /srv/loop")
+        m.run(f"nbd-client 10.0.2.2 {self.server.port} /dev/nbd0 -b 4096 -t 60 >/run/nbd 2>&1 || {{ cat /run/nbd; false; }}")
+        self.nvme_over_tcp()
+        self.place = {"raw": "/srv/raw", "sparse": "/srv/sparse", "partition": "/dev/sda1", "nvme": "/dev/nvme0n1",
+                      "dm": "/dev/dm-0", "loop": "/dev/loop0", "nbd": "/dev/nbd0", "nvme-tcp": self.remote()}
+
+    def nvme_over_tcp(self):
+        m = self.machine
+        m.run("mount -t configfs none /sys/kernel/config")
+        m.run(f"mkdir {TARGET} && echo 1 >{TARGET}/attr_allow_any_host && mkdir {TARGET}/namespaces/1 && cd {TARGET}/namespaces/1 && "
+              "echo /dev/sda4 >device_path && echo 1 >enable")
+        m.run(f"mkdir {PORT} && cd {PORT} && echo tcp >addr_trtype && echo ipv4 >addr_adrfam && echo 127.0.0.1 >addr_traddr && "
+              f"echo 4420 >addr_trsvcid && ln -s {TARGET} subsystems/")
+        m.run(f"echo transport=tcp,traddr=127.0.0.1,trsvcid=4420,nqn={NQN} >/dev/nvme-fabrics")
+
+    def remote(self):
+        """The disk that came by TCP: the one that is not on PCI Express."""
+        return "/dev/" + self.machine.run("until ls /sys/class/nvme-subsystem/*/nvme*n* -d 2>/dev/null | grep -v nvme0n1; do usleep 100000; done "
+                                          "| sed 's,.*/,,' | head -n 1; mdev -s").strip()
+
+
+def image_room(mib):
+    """MiB that hold an image for a disk of so many."""
+    return mib + mib // 8 + 8
+
+
+class Stored(Guest):
+    """A guest with a disk on each kind of storage."""
+
+    def __init__(self, storage, **options):
+        super().__init__(storage.machine, name="stored", memory="384M", words="rootfstype=ramfs", **options)
+        self.storage = storage
+        for kind in KINDS:
+            self.options += ["--disk", kind]
+
+    def start(self, wait=True):
+        super().start(wait=False)
+        for kind in KINDS:
+            self.attach_one(kind)
+        self.wait_ready()
+        return self
+
+    def attach_one(self, kind, place=None):
+        self.m.run(f"tessera disk attach {self.name} {kind} {place or self.storage.place[kind]} --log /run/tesserad.{kind}.log", limit=60)
+
+    def state(self, kind, among):
+        """Waits until the disk is in one of these states."""
+        path = f"/sys/bus/tessera/devices/tessera{KINDS.index(kind)}/state"
+        return self.run(f"until grep -qE '^({among})$' {path}; do usleep 100000; done; cat {path}", START_LIMIT).strip()
+
+    def disks(self):
+        return {d["label"]: d for d in self.show()["devices"]}
+
+
+def make_images(storage):
+    m = storage.machine
+    for kind in KINDS:
+        m.run(f"tessera image create {storage.place[kind]} --size {storage.mib}M", limit=300)
+    # A file without holes.
+    m.run("fallocate -l $(stat -c %s /srv/raw) /srv/raw")
+    blocks = {name: int(m.run(f"stat -c %b /srv/{name}")) for name in ("raw", "sparse")}
+    assert blocks["raw"] * 512 >= storage.mib << 20 and blocks["sparse"] * 512 < 4 << 20, blocks
+
+
+def write_all(storage, payload, options):
+    """A guest puts the payload on every disk. Returns the checksum of the checksums that it knew the payload by."""
+    with Stored(storage, **options) as guest:
+        for n, kind in enumerate(KINDS):
+            assert guest.state(kind, "blank") == "blank"
+            guest.run(f"echo yes >/sys/bus/tessera/devices/tessera{n}/format")
+            guest.state(kind, "attached")
+            guest.run(f"mkfs.ext4 -q /dev/tsr{n} && mkdir -p /m && mount /dev/tsr{n} /m && {payload} && umount /m", 900)
+        known = guest.run("cat /run/sums | sha256sum")
+        used = guest.disks()
+        top, = json.loads(storage.machine.run("tessera top --count 1 --json"))["guests"]
+        assert [(d["label"], bool(d["queues"])) for d in top["disks"]] == [(kind, True) for kind in KINDS], top
+    return known, used
+
+
+def verify_all(storage, known, options):
+    """Another guest of the same identity finds it."""
+    with Stored(storage, **options) as guest:
+        for n, kind in enumerate(KINDS):
+            assert guest.state(kind, "attached|blank|refused|header-invalid") == "attached", kind
+            guest.run(f"mkdir -p /m && mount -o ro /dev/tsr{n} /m && cd /m && sha256sum -c sums >/run/checked 2>&1 || {{ tail -n 3 /run/checked; false; }}",
+                      900)
+            assert guest.run("cat /m/sums | sha256sum") == known, kind
+            guest.run("umount /m")
+        errors = guest.run("cat /sys/bus/tessera/devices/tessera*/counters/integrity_errors").split()
+        assert errors == ["0"] * len(KINDS), errors
+        mixed_up(guest)
+
+
+def mixed_up(guest):
+    """Control: a disk served from another's place is not taken for it."""
+    guest.m.run(f"tessera disk detach {guest.name} loop && tessera disk detach {guest.name} nbd")
+    guest.attach_one("nbd", guest.storage.place["loop"])
+    assert guest.state("nbd", "attached|refused|header-invalid") != "attached"
+
+
+def run(storage, payload, **options):
+    make_images(storage)
+    known, used = write_all(storage, payload, options)
+    verify_all(storage, known, options)
+    m = storage.machine
+    for kind in KINDS:
+        assert "does not match: 0" in m.run(f"tessera image check {storage.place[kind]}", limit=300), kind
+    m.run("dmesg | grep -qE 'I/O error|BUG:|WARNING: CPU|Oops' && dmesg | tail -30 && exit 1 || true")
+    return {kind: used[kind]["io"] for kind in KINDS}
+
+
+# What is on the guest's own root: a few MiB in a hundred files.
+SMALL = "find /lib /bin -type f | xargs sha256sum | sed 's, /, ,' >/run/sums && cp -r /lib /bin /m/ && cp /run/sums /m/sums"
+# Debian's kernel headers, with the checksums made on the machine that built them.
+LARGE = "zcat /payload/tree.tar.gz | tar -x -C /m && cp /payload/tree.sha256 /run/sums && cp /run/sums /m/sums"
+
+
+def main():
+    parser = argparse.ArgumentParser(description="the long form: a tree of 10,000 files on each kind of storage")
+    parser.add_argument("--variant", default="default")
+    args = parser.parse_args()
+    with Storage("integrations-long", LONG, args.variant) as storage:
+        for kind, io in run(storage, LARGE, initrd="/media/guest-files.img").items():
+            print(f"{kind}: {io['mode']} {io['reason']}; {io['writes']} writes, {io['direct_in']} pages by DMA, {io['copied_in']} copied")
+    print("verified on " + ", ".join(KINDS))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
