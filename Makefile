@@ -18,6 +18,7 @@ help:
 	@echo 'make all           build everything: hv, modules, host, images'
 	@echo 'make hv            the hypervisor                  make modules   the Linux modules of guest and host'
 	@echo 'make host          tesserad and the tessera command'
+	@echo 'make man           manual pages                    make install [DESTDIR=...] [PREFIX=/usr]'
 	@echo 'make unit [T=name] unit tests, or one of them      make fuzz [FUZZ_TIME=60] [T=name]'
 	@echo 'make bare          boot the stock kernel on the emulated machine, without the hypervisor'
 	@echo 'make clean         delete what was built           make distclean also what was fetched'

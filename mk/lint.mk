@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 # Strict builds, static checks, and checks of the text. Every step runs, so that one call shows all there is to mend.
 
-.PHONY: lint lint-build lint-headers lint-tidy lint-tidy-user lint-tidy-hv lint-modules lint-shell lint-text
+.PHONY: lint lint-man lint-build lint-headers lint-tidy lint-tidy-user lint-tidy-hv lint-modules lint-shell lint-text
 lint: deps
-	@$(MAKE) -k lint-text lint-shell lint-headers lint-build lint-tidy-user lint-tidy-hv lint-modules
+	@$(MAKE) -k lint-text lint-shell lint-headers lint-build lint-man lint-tidy-user lint-tidy-hv lint-modules
 	@echo 'lint: nothing to mend'
 
 lint-text:
@@ -12,9 +12,18 @@ lint-text:
 
 lint-shell:
 	@echo '  LINT    shell scripts'
-	@grep -rlE '^#!/bin/(ba)?sh' scripts tests .ci mk $(wildcard host-backend guest-drivers) | sort | xargs shellcheck
+	@{ grep -rlE '^#!/bin/(ba)?sh' scripts tests .ci mk $(wildcard host-backend guest-drivers); ls host-backend/shell/*; } | sort | xargs shellcheck
 
 # Both kinds of build compile with -Werror: the oracle is in one, and not in the other.
+# The manual pages come from the programs' own help.
+lint-man: man
+	@echo '  LINT    manual pages and units'
+	@out=$$(for p in $(B)/man/*.[18]; do groff -man -ww -z $$p 2>&1; done); echo "$$out" | grep . && exit 1 || true
+	@command -v systemd-analyze >/dev/null || exit 0; \
+	dir=$$(mktemp -d $(B)/units.XXXXXX); \
+	for u in host-backend/systemd/*.service; do sed "s,=/usr/bin/tessera,=$(CURDIR)/$(B)/host/tessera,g" $$u >$$dir/$$(basename $$u); done; \
+	out=$$(systemd-analyze verify --man=no $$dir/*.service 2>&1 | grep -F "$$dir"); rm -rf $$dir; echo "$$out" | grep . && exit 1 || true
+
 lint-build:
 	@$(MAKE) VARIANT=default all unit-build
 	@$(MAKE) VARIANT=release hv modules host

@@ -71,6 +71,25 @@ $(B)/host/tessera: $(call host-objs,$(CLI_SRCS))
 	@gcc -static -o $@ $^ -ljansson -lsodium -lpthread
 -include $(patsubst %.o,%.d,$(call host-objs,$(DAEMON_SRCS) $(CLI_SRCS)))
 
+# --- what a person reads and types: manual pages from the programs' own help, completion, units for systemd
+.PHONY: man install
+man: $(B)/man/.done
+$(B)/man/.done: scripts/manpages.py $(HOST)
+	@scripts/manpages.py $(B)/host $(@D)
+	@touch $@
+
+# The host's programs and their texts; not the modules, which belong to one kernel.
+PREFIX ?= /usr
+install: host man
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)/etc/tessera
+	install $(HOST) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(B)/man/tessera.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(B)/man/tesserad.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 644 host-backend/shell/tessera.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tessera
+	ln -sf tessera $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tesserad
+	install -m 644 host-backend/systemd/*.service $(DESTDIR)$(PREFIX)/lib/systemd/system
+
 # --- small programs that the system tests run, each of one file: host_* inside the host, guest_* inside guests
 TOOLS := $(patsubst tests/system/tools/%.c,$(B)/tools/%,$(wildcard tests/system/tools/*.c))
 TOOLS_host  := $(filter $(B)/tools/host_%,$(TOOLS))

@@ -78,6 +78,28 @@ def check_spec(files):
         yield path, number, f"[{found}] is cited by no test under tests/"
 
 
+def check_help(files):
+    """Programs of the host's: every option that is taken is in the help text of its file, and every one told of is taken by some program."""
+    taken, told = {}, {}
+    for path, lines in files:
+        if not re.match(r"host-backend/(cli|daemon)/.*\.[ch]$", path):
+            continue
+        text = "\n".join(lines)
+        # The options of one command are taken in options.c and told of in options.h.
+        name = path[:-2] + ".c"
+        for number, line in enumerate(lines, 1):
+            for option in re.findall(r'\{ "([a-z-]+)", (?:no|required)_argument', line):
+                taken.setdefault(option, []).append((name, path, number))
+        for option in re.findall(r"--([a-z]+(?:-[a-z]+)*)", "\n".join(re.findall(r'"(?:[^"\\]|\\.)*"', text))):
+            told.setdefault(option, set()).add(name)
+    for option, places in sorted(taken.items()):
+        for name, path, number in places:
+            if name not in told.get(option, ()):
+                yield path, number, f"--{option} is taken here, but no text of this file tells of it"
+    for option in sorted(set(told) - set(taken) - {"help"}):
+        yield sorted(told[option])[0], 0, f"a text tells of --{option}, which no program takes"
+
+
 def main():
     files = list(sources())
     findings = []
@@ -85,6 +107,7 @@ def main():
         for check in (check_licence, check_lines, check_python):
             findings += [(path, number, text) for number, text in check(path, lines)]
     findings += check_spec(files)
+    findings += check_help(files)
     hv = sum(len(lines) for path, lines in files if path.startswith("hv/") and path.endswith((".c", ".h", ".S")))
     if hv >= HV_LINES:
         findings.append(("hv", 0, f"{hv} lines; it is to stay below {HV_LINES}"))

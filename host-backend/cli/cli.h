@@ -14,14 +14,18 @@ enum cli_exit { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 struct cli_command {
 	const char *name; /* one or two words */
 	const char *summary;
-	const char *help; /* usage, options and examples */
+	const char *help; /* usage, options and examples: also what manual pages and completion are made of */
+	const struct cli_command *options_of; /* takes that one's options as well, or NULL */
 	int (*run)(const struct cli_command *self, int argc, char **argv); /* argv[0] is the name's last word */
 };
 
 extern const struct cli_command
-	cli_info, cli_counters, cli_dma_faults, cli_measure, cli_console, cli_token_list,
+	cli_info, cli_counters, cli_dma_faults, cli_top, cli_measure, cli_complete, cli_console, cli_token_list,
 	cli_guest_create, cli_guest_run, cli_guest_start, cli_guest_list, cli_guest_show, cli_guest_stop, cli_guest_destroy,
 	cli_disk_attach, cli_disk_detach, cli_image_create, cli_image_check;
+
+/* All of them, those of one group together. */
+const struct cli_command *const *cli_commands(size_t *count);
 
 /* "tessera: ..." and a newline on standard error; returns CLI_FAILED. */
 int cli_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -65,8 +69,6 @@ bool text_name(const char *text);
 bool text_label(const char *text, uint8_t label[TSR_LABEL_SIZE]);
 
 void print_hex(FILE *out, const uint8_t *bytes, size_t size);
-/* A JSON string with its quotes. */
-void print_json_string(FILE *out, const char *text, size_t max);
 /* A label, with anything unprintable as ? */
 void print_label(FILE *out, const uint8_t label[TSR_LABEL_SIZE]);
 const char *guest_state_text(const struct tsr_guest_info *info); /* "running", "stopped: power-off", ... */
@@ -82,6 +84,9 @@ struct json_t *dma_fault_json(const struct tsr_dma_fault *fault, const char *dri
 
 /* Writes a value and the line's end to standard output, and lets go of it; an exit code. NULL: there was no memory for it. */
 int print_json(struct json_t *value);
+/* A text of at most max bytes that come from elsewhere; and up to TSR_ID_SIZE bytes in hexadecimal. */
+struct json_t *json_bytes(const void *bytes, size_t max);
+struct json_t *json_hex(const uint8_t *bytes, size_t size);
 
 /* ------------------------------------------------------------------ files.c */
 

@@ -7,11 +7,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "host-backend/cli/cli.h"
+#include "host-backend/cli/config.h"
 
 #define DAEMON "tesserad"
 
@@ -19,7 +20,7 @@ struct attach {
 	const char *daemon; /* NULL: beside this program, else in PATH */
 	const char *log;
 	const char *bounce, *engine, *create; /* NULL: tesserad's default */
-	bool read_only;
+	bool read_only, foreground;
 };
 
 static void pass_on(const char **args, unsigned *n, const char *option, const char *value)
@@ -41,6 +42,8 @@ static _Noreturn void run_daemon(const struct attach *a, uint32_t guest, int dev
 	snprintf(number, sizeof(number), "%d", device);
 	if (a->read_only)
 		args[n++] = "--read-only";
+	if (a->foreground)
+		args[n++] = "--foreground";
 	pass_on(args, &n, "--log", a->log);
 	pass_on(args, &n, "--bounce", a->bounce);
 	pass_on(args, &n, "--engine", a->engine);
@@ -89,7 +92,7 @@ static int attach_disk(const struct attach *a, const char *guest, const char *di
 		return cli_fail("a process that has ended served this disk, and something it started still holds it");
 	if (config.backend[device])
 		return cli_fail("process %d serves this disk already: tessera disk detach %s %s", config.backend[device], guest, disk);
-	child = fork();
+	child = a->foreground ? 0 : fork();
 	if (!child)
 		run_daemon(a, config.guest, device, image);
 	if (child < 0 || !wait_for_daemon(child))
@@ -105,6 +108,46 @@ static int attach_disk(const struct attach *a, const char *guest, const char *di
 	return CLI_OK;
 }
 
+static int run_attach(const struct cli_command *self, int argc, char **argv);
+
+/*
+ * The disk as a guest's file describes it, which path is, or in the directory path under the guest's name; with the options given here before
+ * those of the file. "GUEST/DISK" in one word is what a systemd unit's instance unescapes to.
+ */
+static int attach_by_config(const struct cli_command *self, const char *path, bool foreground, int argc, char **argv)
+{
+	char file[PATH_MAX], *slash = argc == 1 ? strchr(argv[0], '/') : NULL, *words[CONFIG_MAX_WORDS + 1] = { "attach" };
+	const char *guest = argv[0], *disk = argc == 2 ? argv[1] : NULL;
+	struct config_error error;
+	struct config config;
+	struct stat status;
+	int ret;
+
+	if (slash) {
+		*slash = '\0';
+		disk = slash + 1;
+	}
+	if (!disk)
+		return cli_usage(self, "with --config give a guest and a disk");
+	snprintf(file, sizeof(file), stat(path, &status) == 0 && S_ISDIR(status.st_mode) ? "%s/%s.json" : "%s", path, guest);
+	if (config_read(&config, file, &error))
+		return cli_fail("%s", error.text);
+	for (unsigned i = 0; i < config.disks; i++) {
+		struct config_line *line = &config.disk[i];
+
+		if (strcmp(line->argv[line->argc - 2], disk) || strcmp(line->argv[line->argc - 3], guest))
+			continue;
+		words[1] = foreground ? "--foreground" : "--";
+		memcpy(words + 1 + foreground, line->argv + 1, line->argc * sizeof(line->argv[0]));
+		optind = 0;
+		ret = run_attach(self, line->argc + foreground, words);
+		config_free(&config);
+		return ret;
+	}
+	config_free(&config);
+	return cli_fail("%s describes no disk %s of a guest %s with an \"image\"", file, disk, guest);
+}
+
 static int run_attach(const struct cli_command *self, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -114,8 +157,11 @@ static int run_attach(const struct cli_command *self, int argc, char **argv)
 		{ "bounce", required_argument, NULL, 'b' },
 		{ "engine", required_argument, NULL, 'e' },
 		{ "create", required_argument, NULL, 'c' },
+		{ "foreground", no_argument, NULL, 'f' },
+		{ "config", required_argument, NULL, 'C' },
 		{},
 	};
+	const char *config = NULL;
 	struct attach a = {};
 	int c;
 
@@ -132,9 +178,15 @@ static int run_attach(const struct cli_command *self, int argc, char **argv)
 			a.engine = optarg;
 		else if (c == 'c')
 			a.create = optarg;
+		else if (c == 'f')
+			a.foreground = true;
+		else if (c == 'C')
+			config = optarg;
 		else
 			return cli_usage(self, "an option is not known or its argument is missing");
 	}
+	if (config)
+		return attach_by_config(self, config, a.foreground, argc - optind, argv + optind);
 	if (argc - optind != 3)
 		return cli_usage(self, "give a guest, a disk and an image");
 	return attach_disk(&a, argv[optind], argv[optind + 1], argv[optind + 2]);
@@ -143,7 +195,8 @@ static int run_attach(const struct cli_command *self, int argc, char **argv)
 const struct cli_command cli_disk_attach = {
 	.name = "disk attach",
 	.summary = "serve a guest's disk from an image, in the background",
-	.help = "Usage: tessera disk attach GUEST DISK IMAGE [OPTIONS]\n\n"
+	.help = "Usage: tessera disk attach GUEST DISK IMAGE [OPTIONS]\n"
+		"       tessera disk attach --config FILE [--foreground] GUEST DISK\n\n"
 		"DISK is the label given with --disk when the guest was created, or the disk's number. IMAGE is a file or\n"
 		"block device made by `tessera image create`. Starts tesserad and returns when it serves the disk; it ends\n"
 		"with the guest or with `tessera disk detach`.\n\n"
@@ -151,6 +204,9 @@ const struct cli_command cli_disk_attach = {
 		"  --bounce WHEN  auto or always: copy what is to be written first (see tesserad --help)\n"
 		"  --engine NAME  what keeps the image, if not a file or block device (see tesserad --help)\n"
 		"  --create SIZE  make an empty disk if the place named IMAGE is blank\n"
+		"  --foreground   become tesserad instead of starting it: for systemd and the like\n"
+		"  --config FILE  IMAGE and the other options as the guest's file says (see `tessera guest start --help`);\n"
+		"                 a directory stands for GUEST.json in it\n"
 		"  --log FILE     where tesserad writes its messages (default: here)\n"
 		"  --daemon PATH  the tesserad to use (default: the one beside this program, else from PATH)\n\n"
 		"Example:\n  tessera disk attach demo data /var/lib/tessera/data.img --log /var/log/tesserad.log\n",

@@ -1,23 +1,42 @@
 // SPDX-License-Identifier: BSD-2-Clause-Patent
 /* tessera guest create, run, start, stop, destroy. Showing guests: show.c. */
 #include <errno.h>
+#include <getopt.h>
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "host-backend/cli/config.h"
 #include "host-backend/cli/options.h"
+#include "host-backend/cli/progress.h"
+
+#define LOAD_PIECE (8ull << 20)
 
 static bool load(int fd, uint32_t guest, const struct loader_contents *contents)
 {
+	uint64_t done = 0, total = 0;
+
+	for (unsigned i = 0; i < contents->segments; i++)
+		total += contents->segment[i].size;
+	progress_begin("loading");
 	for (unsigned i = 0; i < contents->segments; i++) {
 		const struct loader_segment *s = &contents->segment[i];
-		struct tsr_ioc_load arg = { .guest = guest, .gpa = s->gpa, .addr = (uintptr_t)s->data, .len = s->size };
 
-		if (host_call(fd, TSR_IOC_LOAD, &arg) < 0) {
-			cli_fail("the guest's contents cannot be loaded at 0x%" PRIx64 ": %s", s->gpa, host_error(errno));
-			return false;
+		/* In pieces, for the bar. */
+		for (uint64_t at = 0; at < s->size; at += LOAD_PIECE) {
+			uint64_t size = s->size - at < LOAD_PIECE ? s->size - at : LOAD_PIECE;
+			struct tsr_ioc_load arg = { .guest = guest, .gpa = s->gpa + at, .addr = (uintptr_t)s->data + at, .len = size };
+
+			if (host_call(fd, TSR_IOC_LOAD, &arg) < 0) {
+				progress_end();
+				cli_fail("the guest's contents cannot be loaded at 0x%" PRIx64 ": %s", arg.gpa, host_error(errno));
+				return false;
+			}
+			done += size;
+			progress(done, total);
 		}
 	}
+	progress_end();
 	return true;
 }
 
@@ -107,7 +126,6 @@ const struct cli_command cli_guest_create = {
 	.name = "guest create",
 	.summary = "build a guest: give it memory, load its contents",
 	.help = "Usage: tessera guest create --name NAME --kernel FILE [OPTIONS] [--json]\n\n"
-		"  --name NAME        to call it by; for people only\n"
 		GUEST_OPTIONS_HELP "\n"
 		"Examples:\n"
 		"  tessera guest create --name demo --kernel vmlinuz --initrd initrd.img --memory 512M --disk data\n"
@@ -121,6 +139,7 @@ const struct cli_command cli_guest_run = {
 	.help = "Usage: tessera guest run --name NAME --kernel FILE [OPTIONS] [--json]\n\n" SEE_CREATE
 		"Example:\n  tessera guest run --name demo --kernel vmlinuz --initrd initrd.img --disk data\n",
 	.run = run_run,
+	.options_of = &cli_guest_create,
 };
 
 /* One guest named as the only argument; -1 after saying why not. */
@@ -142,12 +161,52 @@ static int open_guest(const struct cli_command *self, int argc, char **argv, str
 	return fd;
 }
 
+/* Creates and starts a guest as its file describes it, and has its disks served. */
+static int start_by_config(const struct cli_command *self, const char *path, bool disks)
+{
+	struct config_error error;
+	struct config config;
+	int ret;
+
+	if (config_read(&config, path, &error))
+		return cli_fail("%s", error.text);
+	optind = 0;
+	ret = create_or_run(self, config.guest.argc, config.guest.argv, true);
+	for (unsigned i = 0; i < config.disks && !ret && disks; i++) {
+		struct config_line *line = &config.disk[i];
+
+		optind = 0;
+		ret = cli_disk_attach.run(&cli_disk_attach, line->argc, line->argv);
+		if (ret)
+			cli_fail("the guest runs, but waits for its disk %s; attach it, or end the guest with: tessera guest destroy %s",
+				 line->argv[line->argc - 2], line->argv[line->argc - 3]);
+	}
+	config_free(&config);
+	return ret;
+}
+
 static int run_start(const struct cli_command *self, int argc, char **argv)
 {
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' }, { "no-disks", no_argument, NULL, 'n' }, {},
+	};
 	uint8_t identity[TSR_ID_SIZE];
 	struct tsr_ioc_config config;
-	int ret, fd = open_guest(self, argc, argv, &config, &ret);
+	const char *path = NULL;
+	bool disks = true;
+	int c, ret, fd;
 
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == 'c')
+			path = optarg;
+		else if (c == 'n')
+			disks = false;
+		else
+			return cli_usage(self, "an option is not known or its argument is missing");
+	}
+	if (path)
+		return optind == argc ? start_by_config(self, path, disks) : cli_usage(self, "the file names the guest");
+	fd = open_guest(self, argc, argv, &config, &ret);
 	if (fd < 0)
 		return ret;
 	if (!launch(fd, config.guest, config.eip, config.esi, identity))
@@ -185,8 +244,18 @@ static int run_destroy(const struct cli_command *self, int argc, char **argv)
 
 const struct cli_command cli_guest_start = {
 	.name = "guest start",
-	.summary = "close a built guest's identity and let it run",
-	.help = "Usage: tessera guest start GUEST\n\nExample:\n  tessera guest start demo\n",
+	.summary = "let a built guest run, or one that a file describes",
+	.help = "Usage: tessera guest start GUEST\n"
+		"       tessera guest start --config FILE [--no-disks]\n\n"
+		"The first closes the identity of a guest that `tessera guest create` has built, and lets it run.\n\n"
+		"  --config FILE  create and start the guest that FILE describes, and attach its disks\n"
+		"  --no-disks     attach none: something else does, such as tesserad@GUEST-DISK.service\n\n"
+		"FILE is JSON. Its members are the options of `tessera guest create` without the dashes; \"disks\" is a list, and\n"
+		"the members of a disk are its \"label\", its \"image\", and the options of `tessera disk attach`:\n\n"
+		"  { \"name\": \"demo\", \"kernel\": \"/boot/vmlinuz\", \"initrd\": \"/boot/guest.img\", \"memory\": \"512M\",\n"
+		"    \"console-input\": false,\n"
+		"    \"disks\": [ { \"label\": \"data\", \"image\": \"/var/lib/tessera/data.img\", \"read-only\": false } ] }\n\n"
+		"Examples:\n  tessera guest start demo\n  tessera guest start --config /etc/tessera/demo.json\n",
 	.run = run_start,
 };
 

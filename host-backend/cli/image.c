@@ -3,7 +3,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 
-#include "host-backend/cli/cli.h"
+#include "host-backend/cli/progress.h"
 #include "host-backend/image/file.h"
 
 static int run_create(const struct cli_command *self, int argc, char **argv)
@@ -21,7 +21,10 @@ static int run_create(const struct cli_command *self, int argc, char **argv)
 	}
 	if (argc - optind != 1 || !size)
 		return cli_usage(self, "give a path and --size");
-	if (image_file_create(argv[optind], size / TSR_BLOCK_SIZE, &error))
+	progress_begin("clearing");
+	c = image_file_create(argv[optind], size / TSR_BLOCK_SIZE, progress, &error);
+	progress_end();
+	if (c)
 		return cli_fail("%s", error.text);
 	printf("%s: a disk of %" PRIu64 " MiB, empty; a guest formats it before its first use\n", argv[optind], size >> 20);
 	return CLI_OK;
@@ -48,7 +51,10 @@ static int run_check(const struct cli_command *self, int argc, char **argv)
 		return cli_usage(self, "give one path");
 	if (image_file_open(&file, argv[1], true, NULL, &error))
 		return cli_fail("%s: %s", argv[1], error.text);
+	file.io.progress = progress;
+	progress_begin("checking");
 	ret = image_check(&file.io, &report, &error);
+	progress_end();
 	image_file_close(&file);
 	if (ret)
 		return cli_fail("%s: %s", argv[1], error.text);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,27 +40,29 @@ static bool get_info(int fd, struct tsr_info *info)
 	return false;
 }
 
-static void print_counters_json(const struct tsr_info *info)
+static json_t *counters_json(const struct tsr_info *info)
 {
-	printf("\"counters\":{");
+	json_t *counters = json_object();
+
 	for (size_t i = 0; i < TSR_COUNTER_NR; i++)
-		printf("%s\"%s\":%" PRIu64, i ? "," : "", counter_names[i], info->counters[i]);
-	printf("}");
+		json_object_set_new(counters, counter_names[i], json_integer((json_int_t)info->counters[i]));
+	return counters;
 }
 
-static void print_info_json(const struct tsr_info *info)
+static json_t *info_json(const struct tsr_info *info)
 {
 	const struct tsr_census *c = &info->census;
+	char abi[24];
+	json_t *census = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "hypervisor", (json_int_t)c->hypervisor, "host", (json_int_t)c->host,
+				   "guests", (json_int_t)c->guests, "tables", (json_int_t)c->tables, "displaced", (json_int_t)c->displaced,
+				   "windows", (json_int_t)c->windows);
 
-	printf("{\"abi\":\"%u.%u\",\"features\":%u,\"development\":%u,\"cpus\":%u,\"guests\":%u,\"tokens\":%u,"
-	       "\"max_guests\":%u,\"max_tokens\":%u,\"tsc_khz\":%" PRIu64 ",\"hv_base_pfn\":%" PRIu64 ",\"hv_pages\":%" PRIu64 ",",
-	       info->abi_version >> 16, info->abi_version & 0xffff, info->features, info->development, info->cpus, info->guests,
-	       info->tokens, info->max_guests, info->max_tokens, info->tsc_khz, info->hv_base_pfn, info->hv_pages);
-	printf("\"census\":{\"hypervisor\":%" PRIu64 ",\"host\":%" PRIu64 ",\"guests\":%" PRIu64 ",\"tables\":%" PRIu64
-	       ",\"displaced\":%" PRIu64 ",\"windows\":%" PRIu64 "},",
-	       c->hypervisor, c->host, c->guests, c->tables, c->displaced, c->windows);
-	print_counters_json(info);
-	printf("}\n");
+	snprintf(abi, sizeof(abi), "%u.%u", info->abi_version >> 16, info->abi_version & 0xffff);
+	return json_pack("{s:s, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:o, s:o}", "abi", abi, "features",
+			 (json_int_t)info->features, "development", (json_int_t)info->development, "cpus", info->cpus, "guests", info->guests,
+			 "tokens", info->tokens, "max_guests", info->max_guests, "max_tokens", info->max_tokens, "tsc_khz",
+			 (json_int_t)info->tsc_khz, "hv_base_pfn", (json_int_t)info->hv_base_pfn, "hv_pages", (json_int_t)info->hv_pages,
+			 "census", census, "counters", counters_json(info));
 }
 
 static void print_counters(const struct tsr_info *info)
@@ -120,9 +123,8 @@ static int run_info(const struct cli_command *self, int argc, char **argv)
 	if (fd < 0 || !get_info(fd, &info))
 		return CLI_FAILED;
 	if (json)
-		print_info_json(&info);
-	else
-		print_info(&info);
+		return print_json(info_json(&info));
+	print_info(&info);
 	return CLI_OK;
 }
 
@@ -174,13 +176,9 @@ static int run_counters(const struct cli_command *self, int argc, char **argv)
 		return CLI_FAILED;
 	if (watching)
 		return watch(fd, &info);
-	if (json) {
-		printf("{");
-		print_counters_json(&info);
-		printf("}\n");
-	} else {
-		print_counters(&info);
-	}
+	if (json)
+		return print_json(json_pack("{s:o}", "counters", counters_json(&info)));
+	print_counters(&info);
 	return CLI_OK;
 }
 
@@ -193,31 +191,32 @@ const struct cli_command cli_counters = {
 	.run = run_counters,
 };
 
-static void print_token(const struct tsr_token_info *t, bool json, bool first)
+/* list: where to add it; NULL: print it. */
+static void show_token(const struct tsr_token_info *t, json_t *list)
 {
 	static const char *const states[] = { "free", "issued", "mapped", "spent", "revoking" };
 	static const char *const dirs[] = { "?", "read", "write", "both" };
 	const char *state = t->state < 5 ? states[t->state] : "?", *dir = dirs[t->dir & 3];
 
-	if (json)
-		printf("%s{\"slot\":%u,\"generation\":%u,\"guest\":%u,\"device\":%u,\"session\":%u,\"pages\":%u,\"dir\":\"%s\","
-		       "\"state\":\"%s\",\"window_pfn\":%" PRIu64 "}", first ? "" : ",", t->slot, t->generation, t->issuer,
-		       t->device, t->session, t->pages, dir, state, t->window_pfn);
+	if (list)
+		json_array_append_new(list, json_pack("{s:I, s:I, s:i, s:i, s:I, s:i, s:s, s:s, s:I}", "slot", (json_int_t)t->slot, "generation",
+						      (json_int_t)t->generation, "guest", t->issuer, "device", t->device, "session",
+						      (json_int_t)t->session, "pages", t->pages, "dir", dir, "state", state, "window_pfn",
+						      (json_int_t)t->window_pfn));
 	else
 		printf("%5u %10u %5u %6u %7u %5u %-5s %-8s 0x%" PRIx64 "\n", t->slot, t->generation, t->issuer, t->device,
 		       t->session, t->pages, dir, state, t->window_pfn);
 }
 
-static int list_tokens(int fd, bool json)
+static int list_tokens(int fd, json_t *list)
 {
 	struct tsr_ioc_tokens tokens = {};
-	bool first = true;
 
 	do {
 		if (host_call(fd, TSR_IOC_TOKENS, &tokens) < 0)
 			return cli_fail("the tokens cannot be listed: %s", host_error(errno));
-		for (uint32_t i = 0; i < tokens.list.count && i < 63; i++, first = false)
-			print_token(&tokens.list.token[i], json, first);
+		for (uint32_t i = 0; i < tokens.list.count && i < 63; i++)
+			show_token(&tokens.list.token[i], list);
 	} while (tokens.start);
 	return CLI_OK;
 }
@@ -226,6 +225,7 @@ static int run_tokens(const struct cli_command *self, int argc, char **argv)
 {
 	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, {} };
 	bool json = false;
+	json_t *list;
 	int fd, c, ret;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -238,10 +238,13 @@ static int run_tokens(const struct cli_command *self, int argc, char **argv)
 	fd = host_open();
 	if (fd < 0)
 		return CLI_FAILED;
-	printf(json ? "[" : " SLOT GENERATION GUEST DEVICE SESSION PAGES DIR   STATE    WINDOW PFN\n");
-	ret = list_tokens(fd, json);
-	if (json)
-		printf("]\n");
+	list = json ? json_array() : NULL;
+	if (!json)
+		printf(" SLOT GENERATION GUEST DEVICE SESSION PAGES DIR   STATE    WINDOW PFN\n");
+	ret = list_tokens(fd, list);
+	if (json && !ret)
+		return print_json(list);
+	json_decref(list);
 	return ret;
 }
 

@@ -2,6 +2,7 @@
 /* tessera measure: a guest's identity, without the hypervisor. */
 #include <string.h>
 
+#include "host-backend/cli/config.h"
 #include "host-backend/cli/options.h"
 #include "proto/measure.h"
 
@@ -22,8 +23,18 @@ static int run_measure(const struct cli_command *self, int argc, char **argv)
 	uint8_t identity[TSR_ID_SIZE];
 	struct guest_options o;
 	struct tsr_measure m;
-	int ret = guest_options_parse(&o, self, argc, argv);
+	struct config_error error;
+	struct config config = {};
+	int ret;
 
+	if (argc == 3 && !strcmp(argv[1], "--config")) {
+		if (config_read(&config, argv[2], &error))
+			return cli_fail("%s", error.text);
+		argc = config.guest.argc;
+		argv = config.guest.argv;
+	}
+	ret = guest_options_parse(&o, self, argc, argv);
+	config_free(&config);
 	if (ret)
 		return ret;
 	tsr_measure_create(&m, &o.config);
@@ -41,9 +52,12 @@ static int run_measure(const struct cli_command *self, int argc, char **argv)
 const struct cli_command cli_measure = {
 	.name = "measure",
 	.summary = "the identity a guest will have; works anywhere",
-	.help = "Usage: tessera measure OPTIONS [--json]\n\n"
+	.help = "Usage: tessera measure OPTIONS [--json]\n"
+		"       tessera measure --config FILE\n\n"
 		"Prints what `tessera guest show` will show as identity. Takes the options of `tessera guest create`\n"
 		"(see its --help); --name changes nothing.\n\n"
+		"  --config FILE  the guest that FILE describes (see `tessera guest start --help`)\n\n"
 		"Example:\n  tessera measure --kernel vmlinuz --initrd initrd.img --memory 512M --disk data\n",
 	.run = run_measure,
+	.options_of = &cli_guest_create,
 };

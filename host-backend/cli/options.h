@@ -21,6 +21,8 @@ void guest_options_free(struct guest_options *o);
 /* What the options mean, for the help of those three. */
 #define DEFAULT_COMMAND_LINE "console=ttyS0 panic=-1"
 #define GUEST_OPTIONS_HELP \
+	"  --name NAME        to call it by; for people only\n" \
+	"  --json             answer in JSON\n\n" \
 	"What the guest is made of; all of it but the name is measured and decides its keys:\n" \
 	"  --memory SIZE      RAM, a multiple of 4K (default 512M)\n" \
 	"  --vcpus N          virtual CPUs (default and at present at most 1)\n" \

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,19 +17,20 @@ static const char *const counter_names[] = {
 #undef NAME
 };
 
-static void print_backend_json(int fd, uint32_t guest, uint32_t device)
+/* What a device's backend says; NULL if nobody serves it. */
+static json_t *backend_json(int fd, uint32_t guest, uint32_t device)
 {
 	struct tsr_ioc_backend report;
+	json_t *io;
 
 	host_backend(fd, guest, device, &report);
 	if (!backend_mode(&report))
-		return;
-	printf(",\"io\":{\"mode\":\"%s\",\"reason\":", backend_mode(&report));
-	print_json_string(stdout, backend_reason(&report), strlen(backend_reason(&report)));
-	printf(",\"sessions\":%" PRIu64, report.sessions);
+		return NULL;
+	io = json_pack("{s:s, s:s, s:I}", "mode", backend_mode(&report), "reason", backend_reason(&report), "sessions",
+		       (json_int_t)report.sessions);
 	for (size_t i = 0; i < TSR_BACKEND_COUNTER_NR; i++)
-		printf(",\"%s\":%" PRIu64, counter_names[i], report.counter[i]);
-	printf("}");
+		json_object_set_new(io, counter_names[i], json_integer((json_int_t)report.counter[i]));
+	return io;
 }
 
 static void print_backend(int fd, uint32_t guest, uint32_t device)
@@ -50,32 +52,26 @@ static void print_backend(int fd, uint32_t guest, uint32_t device)
 	       report.counter[TSR_BACKEND_COUNT_flushes], report.counter[TSR_BACKEND_COUNT_failed]);
 }
 
-static void print_guest_json(int fd, const struct tsr_ioc_guest *g, const struct tsr_ioc_config *config)
+static json_t *guest_json(int fd, const struct tsr_ioc_guest *g, const struct tsr_ioc_config *config)
 {
 	const struct tsr_guest_info *i = &g->info;
-	bool first = true;
+	json_t *devices = json_array();
+	char code[2][2 + 16 + 1];
 
-	printf("{\"guest\":%u,\"name\":", g->guest);
-	print_json_string(stdout, g->name, sizeof(g->name));
-	printf(",\"state\":\"%s\",\"end\":%u,\"end_code\":[%" PRIu64 ",%" PRIu64 "],\"identity\":\"", guest_state_text(i), i->end,
-	       i->end_code[0], i->end_code[1]);
-	print_hex(stdout, i->identity, sizeof(i->identity));
-	printf("\",\"mem_pages\":%" PRIu64 ",\"ram_pages\":%" PRIu64 ",\"table_pages\":%" PRIu64 ",\"vcpus\":%u,\"flags\":%u,"
-	       "\"tokens\":%u,\"exits\":%" PRIu64 ",\"hypercalls\":%" PRIu64 ",\"faults\":%" PRIu64 ",\"doorbells\":%" PRIu64
-	       ",\"events\":%" PRIu64 ",\"devices\":[",
-	       i->mem_pages, i->ram_pages, i->table_pages, i->vcpus, i->flags, i->tokens, i->exits, i->hypercalls, i->faults,
-	       i->doorbells, i->events);
-	for (uint32_t d = 0; d < TSR_MAX_DEVICES; d++) {
-		if (!config->config.device[d].type)
-			continue;
-		printf("%s{\"device\":%u,\"label\":", first ? "" : ",", d);
-		print_json_string(stdout, (const char *)config->config.device[d].label, TSR_LABEL_SIZE);
-		printf(",\"backend\":%d", config->backend[d]);
-		print_backend_json(fd, g->guest, d);
-		printf("}");
-		first = false;
-	}
-	printf("]}");
+	for (int n = 0; n < 2; n++)
+		snprintf(code[n], sizeof(code[n]), "0x%" PRIx64, i->end_code[n]);
+	for (uint32_t d = 0; d < TSR_MAX_DEVICES; d++)
+		if (config->config.device[d].type)
+			json_array_append_new(devices, json_pack("{s:i, s:o, s:i, s:o*}", "device", d, "label",
+								 json_bytes(config->config.device[d].label, TSR_LABEL_SIZE), "backend",
+								 config->backend[d], "io", backend_json(fd, g->guest, d)));
+	return json_pack("{s:i, s:o, s:s, s:i, s:[s, s], s:o, s:I, s:I, s:I, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:o}", "guest", g->guest,
+			 "name", json_bytes(g->name, sizeof(g->name)), "state", guest_state_text(i), "end", i->end, "end_code",
+			 code[0], code[1], "identity", json_hex(i->identity, sizeof(i->identity)),
+			 "mem_pages", (json_int_t)i->mem_pages, "ram_pages", (json_int_t)i->ram_pages, "table_pages",
+			 (json_int_t)i->table_pages, "vcpus", i->vcpus, "flags", i->flags, "tokens", i->tokens, "exits",
+			 (json_int_t)i->exits, "hypercalls", (json_int_t)i->hypercalls, "faults", (json_int_t)i->faults, "doorbells",
+			 (json_int_t)i->doorbells, "events", (json_int_t)i->events, "devices", devices);
 }
 
 static void print_guest_line(const struct tsr_ioc_guest *g, const struct tsr_ioc_config *config)
@@ -99,37 +95,36 @@ static void print_guest_line(const struct tsr_ioc_guest *g, const struct tsr_ioc
 static int run_list(const struct cli_command *self, int argc, char **argv)
 {
 	struct tsr_ioc_guest g;
-	bool json = false, first = true;
+	json_t *list = NULL;
 	uint32_t next = 0;
 	int fd, c;
 
 	while ((c = getopt_long(argc, argv, "", json_option, NULL)) != -1) {
 		if (c != 'j')
 			return cli_usage(self, "an option is not known");
-		json = true;
+		json_decref(list);
+		list = json_array();
 	}
 	if (optind != argc)
 		return cli_usage(self, "too many arguments");
 	fd = host_open();
 	if (fd < 0)
 		return CLI_FAILED;
-	printf(json ? "[" : "  ID NAME                 STATE                    MEMORY      DISKS\n");
+	if (!list)
+		printf("  ID NAME                 STATE                    MEMORY      DISKS\n");
 	while (host_next(fd, &next, &g)) {
 		struct tsr_ioc_config config = { .guest = g.guest };
 
 		if (host_call(fd, TSR_IOC_CONFIG, &config) < 0)
 			continue; /* destroyed meanwhile */
-		if (json)
-			fputs(first ? "" : ",", stdout);
-		if (json)
-			print_guest_json(fd, &g, &config);
+		if (list)
+			json_array_append_new(list, guest_json(fd, &g, &config));
 		else
 			print_guest_line(&g, &config);
-		first = false;
 	}
-	if (json)
-		printf("]\n");
-	return errno ? cli_fail("the guests cannot be listed: %s", host_error(errno)) : CLI_OK;
+	if (errno)
+		return cli_fail("the guests cannot be listed: %s", host_error(errno));
+	return list ? print_json(list) : CLI_OK;
 }
 
 const struct cli_command cli_guest_list = {
@@ -190,12 +185,9 @@ static int run_show(const struct cli_command *self, int argc, char **argv)
 		return CLI_FAILED;
 	if (!host_guest_info(fd, config.guest, &g))
 		return cli_fail("guest %s cannot be shown: %s", config.name, host_error(errno ? errno : ESRCH));
-	if (json) {
-		print_guest_json(fd, &g, &config);
-		printf("\n");
-	} else {
-		print_guest(fd, &g, &config);
-	}
+	if (json)
+		return print_json(guest_json(fd, &g, &config));
+	print_guest(fd, &g, &config);
 	return CLI_OK;
 }
 

@@ -102,24 +102,6 @@ void print_hex(FILE *out, const uint8_t *bytes, size_t size)
 		fprintf(out, "%02x", *bytes++);
 }
 
-void print_json_string(FILE *out, const char *text, size_t max)
-{
-	size_t len = strnlen(text, max);
-
-	fputc('"', out);
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		if (c == '"' || c == '\\')
-			fprintf(out, "\\%c", c);
-		else if (c < 0x20 || c >= 0x7f)
-			fprintf(out, "\\u%04x", c);
-		else
-			fputc(c, out);
-	}
-	fputc('"', out);
-}
-
 void print_label(FILE *out, const uint8_t label[TSR_LABEL_SIZE])
 {
 	for (size_t i = 0; i < TSR_LABEL_SIZE && label[i]; i++)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 #include "host-backend/daemon/backend.h"
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -62,7 +64,7 @@ static const char *advice(int error)
 	case EBUSY:
 		return "another tesserad serves it: end that one first";
 	case ESRCH:
-		return "no such guest: see `tessera list`";
+		return "no such guest: see `tessera guest list`";
 	case ENODEV:
 		return "the guest was created without such a device";
 	case EACCES:
@@ -70,6 +72,24 @@ static const char *advice(int error)
 		return "run it as root";
 	}
 	return "see the kernel's log";
+}
+
+void backend_name(char *text, size_t size, uint32_t guest, uint32_t device)
+{
+	struct tsr_ioc_config config = { .guest = guest };
+	int control = open(TSR_HOST_DEVICE, O_RDWR | O_CLOEXEC);
+	char label[TSR_LABEL_SIZE + 1] = "";
+
+	if (control >= 0 && device < TSR_MAX_DEVICES && ioctl(control, TSR_IOC_CONFIG, &config) == 0)
+		memcpy(label, config.config.device[device].label, TSR_LABEL_SIZE);
+	if (control >= 0)
+		close(control);
+	for (char *c = label; *c; c++)
+		*c = isgraph((unsigned char)*c) ? *c : '?';
+	if (label[0])
+		snprintf(text, size, "guest %.*s (%u) disk %s (%u)", (int)TSR_NAME_SIZE, config.name, guest, label, device);
+	else
+		snprintf(text, size, "guest %u disk %u", guest, device);
 }
 
 static bool has_iommu(int control)

@@ -24,6 +24,9 @@ struct backend {
 	struct tsr_backend_page *page; /* counters that `tessera guest show` shows; mapped */
 };
 
+/* How messages call a guest's device: "guest demo (3) disk data (0)", or by numbers only if the host module does not know it. */
+void backend_name(char *text, size_t size, uint32_t guest, uint32_t device);
+
 /* Attaches to a guest's device: 0, or a negative errno after saying on the log what to do. */
 int backend_attach(struct backend *backend, uint32_t guest, uint32_t device);
 

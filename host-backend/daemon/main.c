@@ -137,7 +137,7 @@ int main(int argc, char **argv)
 {
 	static struct image image;
 	static struct disk disk;
-	static char prefix[64];
+	static char prefix[128] = "tesserad: ";
 	const struct engine *engine;
 	struct medium medium;
 	struct options options;
@@ -146,7 +146,7 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
-	snprintf(prefix, sizeof(prefix), "tesserad: guest %u device %u", options.guest, options.device);
+	backend_name(prefix + strlen(prefix), sizeof(prefix) - strlen(prefix), options.guest, options.device);
 	log_prefix(prefix);
 	if (options.log && open_log(options.log))
 		return 1;

@@ -14,7 +14,7 @@ static const char help[] =
 	"`tessera image create`, or what another storage engine keeps. It stores what the guest sealed\n"
 	"and cannot read it.\n"
 	"\n"
-	"  --guest ID     the guest's number: see `tessera list`\n"
+	"  --guest ID     the guest's number: see `tessera guest list`\n"
 	"  --device N     the device's index in the guest's configuration, from 0\n"
 	"  --image PATH   the image; it is locked while it is served\n"
 	"  --engine NAME  what keeps the image (default: file); the list below tells what PATH is then\n"
@@ -32,8 +32,9 @@ static const char help[] =
 	"this host copies none of it. Disks (or file systems) that checksum what they send would notice a\n"
 	"page that the guest changes meanwhile, as broken parity or a broken checksum of more than its own\n"
 	"data: for those, data to be written is copied first. They are known by the attribute stable_writes\n"
-	"of a disk's queue in sysfs, or of one below it (md, dm), and btrfs by its type. --bounce always\n"
-	"copies for any disk. There is no \"never\": a guest could damage what others store there.\n"
+	"of a disk's queue in sysfs, or of one below it (md, dm), NBD and NVMe over a network as such, and\n"
+	"btrfs by its type. --bounce always copies for any disk. There is no \"never\": a guest could\n"
+	"damage what others store there.\n"
 	"Without an IOMMU, on loop devices, and on file systems other than ext4 and XFS everything is\n"
 	"copied. `tessera guest show` tells which it is, and counts pages.\n";
 

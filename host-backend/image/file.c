@@ -199,7 +199,7 @@ static int create_in(struct image_file *file, const char *path, uint64_t blocks,
 	return image_create(&file->io, blocks, id, file->device, error);
 }
 
-int image_file_create(const char *path, uint64_t blocks, struct image_error *error)
+int image_file_create(const char *path, uint64_t blocks, void (*progress)(uint64_t done, uint64_t total), struct image_error *error)
 {
 	struct image_file file;
 	struct stat status;
@@ -210,6 +210,7 @@ int image_file_create(const char *path, uint64_t blocks, struct image_error *err
 		return refuse(error, EEXIST, path, "it will not be overwritten", "remove it first if it is not needed");
 	if (result)
 		return result;
+	file.io.progress = progress;
 	result = create_in(&file, path, blocks, error);
 	if (result && !device)
 		unlink(path);

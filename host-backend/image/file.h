@@ -20,8 +20,11 @@ struct image_file {
 int image_file_open(struct image_file *file, const char *path, bool read_only, void (*waiting)(const char *path),
 		    struct image_error *error);
 
-/* Makes path, of the size that blocks need, sparse, and an empty image in it. An existing file is refused; a block device is used. */
-int image_file_create(const char *path, uint64_t blocks, struct image_error *error);
+/*
+ * Makes path, of the size that blocks need, sparse, and an empty image in it. An existing file is refused; a block device is used. progress: as
+ * in struct image_io, or NULL.
+ */
+int image_file_create(const char *path, uint64_t blocks, void (*progress)(uint64_t done, uint64_t total), struct image_error *error);
 
 /*
  * Opens the medium once more, with O_DIRECT, for the slots' data; everything else stays with fd and the page cache, and the two share no

@@ -33,9 +33,16 @@ uint64_t image_bytes(uint64_t blocks)
 	return image_size(image_slots(blocks));
 }
 
+static void tell(const struct image_io *io, uint64_t done, uint64_t total)
+{
+	if (io->progress)
+		io->progress(done, total);
+}
+
 static int write_zeros(const struct image_io *io, uint64_t from, uint64_t to)
 {
 	static const uint8_t zeros[CHUNK];
+	const uint64_t start = from;
 
 	while (from < to) {
 		uint64_t size = to - from < CHUNK ? to - from : CHUNK;
@@ -44,6 +51,7 @@ static int write_zeros(const struct image_io *io, uint64_t from, uint64_t to)
 		if (error)
 			return error;
 		from += size;
+		tell(io, from - start, to - start);
 	}
 	return 0;
 }
@@ -193,8 +201,11 @@ static int load(struct image *image, bool verify_all, struct image_error *error)
 		return fail(error, -ENOMEM, "no memory for %llu slots of %zu bytes; give the host more", (unsigned long long)super.slots,
 			    sizeof(struct image_record) + sizeof(struct store_slot) + 2 * sizeof(uint32_t));
 	result = read_records(image);
-	for (uint64_t slot = 0; slot < super.slots && !result; slot++)
+	for (uint64_t slot = 0; slot < super.slots && !result; slot++) {
 		result = load_slot(image, slot, verify_all);
+		if (slot % 1024 == 0)
+			tell(&image->io, slot, super.slots);
+	}
 	if (result) {
 		store_fini(&image->store);
 		return fail(error, result, "reading the image failed: %s; check the medium", strerror(-result));

@@ -15,6 +15,7 @@ struct image_io {
 	int (*sync)(void *context);
 	void *context;
 	uint64_t size; /* in bytes, of what is there */
+	void (*progress)(uint64_t done, uint64_t total); /* told now and then how far creating, loading or checking is; or NULL */
 };
 
 /* What loading or checking found. */

@@ -266,9 +266,12 @@ void tsr_slot_report(struct tsr_guest *guest, struct tsr_ioc_backend *report)
 		report->mode = READ_ONCE(page->mode);
 		report->reason = READ_ONCE(page->reason);
 		report->sessions = READ_ONCE(page->sessions);
-		for (queue = 0; queue < TSR_BACKEND_QUEUES; queue++)
+		for (queue = 0; queue < TSR_BACKEND_QUEUES; queue++) {
 			for (i = 0; i < TSR_BACKEND_COUNTER_NR; i++)
 				report->counter[i] += READ_ONCE(page->counter[queue][i]);
+			for (i = TSR_BACKEND_COUNT_reads; i <= TSR_BACKEND_COUNT_headers; i++)
+				report->requests[queue] += READ_ONCE(page->counter[queue][i]);
+		}
 	}
 	spin_unlock(&guest->slot_lock);
 }

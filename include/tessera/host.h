@@ -75,7 +75,7 @@ enum tsr_backend_mode {
 	X(MEDIUM, "direct I/O is known to be direct on disks and on files of ext4 and XFS only, loop devices left out") \
 	X(REFUSED, "its file system or disk refuses direct I/O")                                                       \
 	X(REGISTER, "the kernel refuses to register the guest's pages for I/O")                                        \
-	X(STABLE, "its disk, one below it, or its file system checksums what it writes (stable_writes, btrfs)")        \
+	X(STABLE, "its disk, one below it, or its file system checksums what it writes (stable_writes, btrfs, networks)")        \
 	X(FORCED, "told so with --bounce always")                                                                      \
 	X(ENGINE, "its storage engine takes private copies only")
 #define TSR_BACKEND_REASON_ENUM(name, text) TSR_BACKEND_WHY_##name,
@@ -123,6 +123,7 @@ struct tsr_ioc_backend {
 	uint32_t mode, reason; /* 0: nobody serves the device, or nothing is said */
 	uint64_t sessions;
 	uint64_t counter[TSR_BACKEND_COUNTER_NR]; /* sums over the queues */
+	uint64_t requests[TSR_BACKEND_QUEUES];    /* of each queue, of every kind */
 };
 
 #define TSR_IOC_MAGIC 0xB5

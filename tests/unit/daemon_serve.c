@@ -31,7 +31,7 @@ static int setup(void **state)
 {
 	(void)state;
 	unlink(path);
-	assert_int_equal(image_file_create(path, BLOCKS, &why), 0);
+	assert_int_equal(image_file_create(path, BLOCKS, NULL, &why), 0);
 	if (have_uring)
 		fake_start(path, false);
 	return 0;

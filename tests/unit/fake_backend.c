@@ -238,7 +238,7 @@ bool fake_direct_works(const char *path)
 {
 	struct image_error error;
 	struct image_file file;
-	bool works = image_file_create(path, 1, &error) == 0 && image_file_open(&file, path, false, NULL, &error) == 0;
+	bool works = image_file_create(path, 1, NULL, &error) == 0 && image_file_open(&file, path, false, NULL, &error) == 0;
 
 	if (works) {
 		works = image_file_direct(&file, false, image_slots(1)) == 0;

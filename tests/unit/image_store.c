@@ -350,8 +350,8 @@ static void a_file_is_made_once_and_opened_by_one(void **state)
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s/image_store.%d", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", getpid());
-	assert_int_equal(image_file_create(path, BLOCKS, &why), 0);
-	assert_int_equal(image_file_create(path, BLOCKS, &why), -EEXIST);
+	assert_int_equal(image_file_create(path, BLOCKS, NULL, &why), 0);
+	assert_int_equal(image_file_create(path, BLOCKS, NULL, &why), -EEXIST);
 	assert_int_equal(image_file_open(&one, path, false, NULL, &why), 0);
 	assert_int_equal(image_file_open(&two, path, false, NULL, &why), -EAGAIN);
 	assert_int_equal(image_file_open(&two, path, true, NULL, &why), -EAGAIN);

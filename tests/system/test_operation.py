@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+"""Running guests day by day: files that describe them, what is shown of them, completion, messages."""
+
+import json
+import os
+import shlex
+import subprocess
+
+from machine import ROOT
+
+MACHINE = dict(smp=2, mem=2048)
+FILE = {"name": "conf", "memory": "4M", "raw": "/guests/spin.bin", "disks": [
+    {"label": "data", "image": "/tmp/conf.img", "log": "/run/conf.log"}, {"label": "later"}]}
+
+
+def describe(m, path, text):
+    m.run(f"printf %s {shlex.quote(text)} >{path}")
+
+
+def ready(m):
+    m.run("modprobe tessera_host && mkdir -p /etc/tessera && rm -f /tmp/conf.img && tessera image create /tmp/conf.img --size 16M")
+    describe(m, "/etc/tessera/conf.json", json.dumps(FILE))
+
+
+def test_guest_from_a_file(m):
+    """a file of JSON describes a guest and its disks: started, measured, attached and shown by it; the log names guest and disk"""
+    ready(m)
+    m.run("tessera guest start --config /etc/tessera/conf.json")
+    try:
+        guest = json.loads(m.run("tessera guest show conf --json"))
+        assert guest["identity"] == m.run("tessera measure --config /etc/tessera/conf.json").strip()
+        assert [d["label"] for d in guest["devices"]] == ["data", "later"]
+        assert guest["devices"][0]["backend"] > 0 and guest["devices"][1]["backend"] == 0, guest
+        assert f"tesserad: guest conf ({guest['guest']}) disk data (0): " in m.run("cat /run/conf.log")
+        m.run("tessera disk detach conf data")
+        # What a unit of systemd runs: in one word, found in a directory, in the foreground.
+        m.run("tessera disk attach --foreground --config /etc/tessera conf/data >/run/unit.log 2>&1 & "
+              "timeout 30 sh -c 'until tessera guest show conf --json | grep -q \"direct\\|copy\"; do usleep 50000; done'")
+        m.run("tessera disk detach conf data")
+        status, text = m.sh("tessera disk attach --config /etc/tessera conf nothing 2>&1")
+        assert status == 1 and 'describes no disk nothing of a guest conf with an "image"' in text, text
+    finally:
+        m.run("tessera guest destroy conf")
+
+
+def test_a_wrong_file_starts_nothing(m):
+    """a file that is not JSON, has an unknown member, or names an image that is not there: what, where, what to do; and what runs is said"""
+    ready(m)
+    describe(m, "/tmp/wrong.json", '{ "name": "conf",\n  "memory": 4M }')
+    status, text = m.sh("tessera guest start --config /tmp/wrong.json 2>&1")
+    assert status == 1 and "/tmp/wrong.json, line 2, column" in text, text
+    describe(m, "/tmp/wrong.json", json.dumps(FILE | {"colour": "blue"}))
+    status, text = m.sh("tessera guest start --config /tmp/wrong.json 2>&1")
+    assert status == 2 and "colour" in text, text
+    assert json.loads(m.run("tessera guest list --json")) == []
+    describe(m, "/tmp/wrong.json", json.dumps(FILE | {"disks": [{"label": "data", "image": "/tmp/none.img"}]}))
+    status, text = m.sh("tessera guest start --config /tmp/wrong.json 2>&1")
+    assert status == 1 and "tessera image create" in text and "waits for its disk data" in text, text
+    m.run("tessera guest destroy conf")
+
+
+def test_json_and_top(m):
+    """each listing command has one document of JSON for an answer; `top` shows each guest and disk"""
+    ready(m)
+    m.run("tessera guest start --config /etc/tessera/conf.json")
+    try:
+        for command in ("info", "counters", "guest list", "guest show conf", "token list", "dma-faults", "top --count 1"):
+            json.loads(m.run(f"tessera {command} --json"))
+        top = json.loads(m.run("tessera top --count 1 --json"))
+        assert top["counters"]["exits_host"] > 0 and top["seconds"] >= 1, top
+        guest, = top["guests"]
+        assert guest["name"] == "conf" and guest["state"] == "running", guest
+        assert [(d["label"], d["mode"]) for d in guest["disks"]] == [("data", "copy"), ("later", None)], guest
+        text = m.run("tessera top --count 2")
+        assert text.count("Tessera: ") == 2 and text.count(" conf ") == 2 and "later                away" in text, text
+        assert m.run("tessera complete guest show c") == "conf\n"
+        assert m.run("tessera complete disk detach conf ''") == "data\nlater\n"
+    finally:
+        m.run("tessera guest destroy conf")
+
+
+def test_bash_completes():
+    """bash completes commands and options by what the programs say"""
+    script = ("source host-backend/shell/tessera.bash; COMP_WORDS=(tessera guest st); COMP_CWORD=2; _tessera tessera st guest; "
+              "echo ${COMPREPLY[@]}; _tesserad tesserad --rea; echo ${COMPREPLY[@]}")
+    path = os.path.join(ROOT, "build/default/host") + ":" + os.environ["PATH"]
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=dict(os.environ, PATH=path), stdout=subprocess.PIPE, text=True, check=True)
+    assert done.stdout.splitlines() == ["start stop", "--read-only"], done.stdout
