@@ -3,9 +3,11 @@
 """What a sealed disk can lie on: one guest with a disk on each kind of storage, all set up on one machine.
 
 	tests/system/integrations.py [--variant default]	the long form, by hand: a whole tree of files on each disk
+	tests/system/integrations.py --ceph			the same on Ceph RBD, with Debian's ceph-mon, ceph-osd and ceph-common installed
 
 The network storage is real on one side each: the kernel's NBD client talks TCP to nbdkit on the machine that runs the tests, through
-the emulated machine's network card; the kernel's NVMe client talks TCP to the kernel's own target on the same machine.
+the emulated machine's network card, and so does its Ceph client to a cluster of one node; the kernel's NVMe client talks TCP to the kernel's own target
+on the same machine.
 """
 
 import argparse
@@ -17,6 +19,7 @@ import struct
 import subprocess
 import sys
 
+import ceph
 from guest import Guest, START_LIMIT
 from machine import Machine, ROOT
 
@@ -63,7 +66,8 @@ class NbdServer:
 class Storage:
     """The machine with all of it; `place` says where each kind's image is."""
 
-    def __init__(self, name, mib=SHORT, variant="default", echo=False):
+    def __init__(self, name, mib=SHORT, variant="default", kinds=KINDS):
+        self.kinds = kinds
         room = image_room(mib)
         self.mib = mib
         files = {kind: os.path.join(ROOT, f"build/{name}-{kind}.img") for kind in ("files", "parts", "nvme")}
@@ -72,6 +76,7 @@ class Storage:
         empty(files["nvme"], room)
         self.files = list(files.values())
         self.server = NbdServer(room)
+        self.cluster = ceph.Cluster("sealed", room) if "rbd" in kinds else None
         drives = []
         for kind, device in (("files", "virtio-blk-pci,disable-legacy=on,iommu_platform=on"), ("parts", "ide-hd,bus=ide.0"),
                              ("nvme", "nvme")):
@@ -79,7 +84,7 @@ class Storage:
                        f"{device},drive={kind},serial=tsr-{kind}"]
         network = ["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,disable-legacy=on,iommu_platform=on"]
         self.machine = Machine(smp=2, mem=3072, hv="", iommu="amd", media=True, devices=drives + network, name=name,
-                               variant=variant, echo=echo)
+                               variant=variant)
         self.place = {}
 
     def __enter__(self):
@@ -97,6 +102,8 @@ class Storage:
     def stop(self):
         self.machine.stop()
         self.server.stop()
+        if self.cluster:
+            self.cluster.stop()
         for path in self.files:
             os.unlink(path)
 
@@ -117,6 +124,10 @@ class Storage:
         self.nvme_over_tcp()
         self.place = {"raw": "/srv/raw", "sparse": "/srv/sparse", "partition": "/dev/sda1", "nvme": "/dev/nvme0n1",
                       "dm": "/dev/dm-0", "loop": "/dev/loop0", "nbd": "/dev/nbd0", "nvme-tcp": self.remote()}
+        if self.cluster:
+            m.run("modprobe rbd && route add default gw 10.0.2.2")
+            m.run(f"echo {self.cluster.add()} >/sys/bus/rbd/add && test -b /dev/rbd0")
+            self.place["rbd"] = "/dev/rbd0"
 
     def nvme_over_tcp(self):
         m = self.machine
@@ -144,12 +155,12 @@ class Stored(Guest):
     def __init__(self, storage, **options):
         super().__init__(storage.machine, name="stored", memory="384M", words="rootfstype=ramfs", **options)
         self.storage = storage
-        for kind in KINDS:
+        for kind in storage.kinds:
             self.options += ["--disk", kind]
 
     def start(self, wait=True):
         super().start(wait=False)
-        for kind in KINDS:
+        for kind in self.storage.kinds:
             self.attach_one(kind)
         self.wait_ready()
         return self
@@ -159,7 +170,7 @@ class Stored(Guest):
 
     def state(self, kind, among):
         """Waits until the disk is in one of these states."""
-        path = f"/sys/bus/tessera/devices/tessera{KINDS.index(kind)}/state"
+        path = f"/sys/bus/tessera/devices/tessera{self.storage.kinds.index(kind)}/state"
         return self.run(f"until grep -qE '^({among})$' {path}; do usleep 100000; done; cat {path}", START_LIMIT).strip()
 
     def disks(self):
@@ -168,8 +179,10 @@ class Stored(Guest):
 
 def make_images(storage):
     m = storage.machine
-    for kind in KINDS:
+    for kind in storage.kinds:
         m.run(f"tessera image create {storage.place[kind]} --size {storage.mib}M", limit=300)
+    if "raw" not in storage.kinds:
+        return
     # A file without holes.
     m.run("fallocate -l $(stat -c %s /srv/raw) /srv/raw")
     blocks = {name: int(m.run(f"stat -c %b /srv/{name}")) for name in ("raw", "sparse")}
@@ -179,7 +192,7 @@ def make_images(storage):
 def write_all(storage, payload, options):
     """A guest puts the payload on every disk. Returns the checksum of the checksums that it knew the payload by."""
     with Stored(storage, **options) as guest:
-        for n, kind in enumerate(KINDS):
+        for n, kind in enumerate(storage.kinds):
             assert guest.state(kind, "blank") == "blank"
             guest.run(f"echo yes >/sys/bus/tessera/devices/tessera{n}/format")
             guest.state(kind, "attached")
@@ -187,26 +200,28 @@ def write_all(storage, payload, options):
         known = guest.run("cat /run/sums | sha256sum")
         used = guest.disks()
         top, = json.loads(storage.machine.run("tessera top --count 1 --json"))["guests"]
-        assert [(d["label"], bool(d["queues"])) for d in top["disks"]] == [(kind, True) for kind in KINDS], top
+        assert [(d["label"], bool(d["queues"])) for d in top["disks"]] == [(kind, True) for kind in storage.kinds], top
     return known, used
 
 
 def verify_all(storage, known, options):
     """Another guest of the same identity finds it."""
     with Stored(storage, **options) as guest:
-        for n, kind in enumerate(KINDS):
+        for n, kind in enumerate(storage.kinds):
             assert guest.state(kind, "attached|blank|refused|header-invalid") == "attached", kind
             guest.run(f"mkdir -p /m && mount -o ro /dev/tsr{n} /m && cd /m && sha256sum -c sums >/run/checked 2>&1 || {{ tail -n 3 /run/checked; false; }}",
                       900)
             assert guest.run("cat /m/sums | sha256sum") == known, kind
             guest.run("umount /m")
         errors = guest.run("cat /sys/bus/tessera/devices/tessera*/counters/integrity_errors").split()
-        assert errors == ["0"] * len(KINDS), errors
+        assert errors == ["0"] * len(storage.kinds), errors
         mixed_up(guest)
 
 
 def mixed_up(guest):
     """Control: a disk served from another's place is not taken for it."""
+    if "nbd" not in guest.storage.kinds:
+        return
     guest.m.run(f"tessera disk detach {guest.name} loop && tessera disk detach {guest.name} nbd")
     guest.attach_one("nbd", guest.storage.place["loop"])
     assert guest.state("nbd", "attached|refused|header-invalid") != "attached"
@@ -217,10 +232,10 @@ def run(storage, payload, **options):
     known, used = write_all(storage, payload, options)
     verify_all(storage, known, options)
     m = storage.machine
-    for kind in KINDS:
+    for kind in storage.kinds:
         assert "does not match: 0" in m.run(f"tessera image check {storage.place[kind]}", limit=300), kind
     m.run("dmesg | grep -qE 'I/O error|BUG:|WARNING: CPU|Oops' && dmesg | tail -30 && exit 1 || true")
-    return {kind: used[kind]["io"] for kind in KINDS}
+    return {kind: used[kind]["io"] for kind in storage.kinds}
 
 
 # What is on the guest's own root: a few MiB in a hundred files.
@@ -232,11 +247,15 @@ LARGE = "zcat /payload/tree.tar.gz | tar -x -C /m && cp /payload/tree.sha256 /ru
 def main():
     parser = argparse.ArgumentParser(description="the long form: a tree of 10,000 files on each kind of storage")
     parser.add_argument("--variant", default="default")
+    parser.add_argument("--ceph", action="store_true", help="on Ceph RBD only")
     args = parser.parse_args()
-    with Storage("integrations-long", LONG, args.variant) as storage:
+    kinds = ("rbd",) if args.ceph else KINDS
+    if args.ceph and ceph.missing():
+        sys.exit(f"integrations: these programs of Ceph's are missing: {' '.join(ceph.missing())}; apt-get install ceph-mon ceph-osd ceph-common")
+    with Storage("integrations-long", LONG, args.variant, kinds) as storage:
         for kind, io in run(storage, LARGE, initrd="/media/guest-files.img").items():
             print(f"{kind}: {io['mode']} {io['reason']}; {io['writes']} writes, {io['direct_in']} pages by DMA, {io['copied_in']} copied")
-    print("verified on " + ", ".join(KINDS))
+    print("verified on " + ", ".join(kinds))
 
 
 if __name__ == "__main__":
