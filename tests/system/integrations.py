@@ -24,7 +24,7 @@ from guest import Guest, START_LIMIT
 from machine import Machine, ROOT
 
 # Of each disk as its guest sees it; and of the file system on it that the guest copies files to.
-SHORT, LONG = 24, 192
+SHORT, LONG = 16, 192
 KINDS = ("raw", "sparse", "partition", "nvme", "dm", "loop", "nbd", "nvme-tcp")
 NQN = "nqn.2024-01.tessera:test"
 TARGET = f"/sys/kernel/config/nvmet/subsystems/{NQN}"
@@ -238,8 +238,8 @@ def run(storage, payload, **options):
     return {kind: used[kind]["io"] for kind in storage.kinds}
 
 
-# What is on the guest's own root: a few MiB in a hundred files.
-SMALL = "find /lib /bin -type f | xargs sha256sum | sed 's, /, ,' >/run/sums && cp -r /lib /bin /m/ && cp /run/sums /m/sums"
+# What is on the guest's own root: a few MiB in some files.
+SMALL = "find /lib/modules /run.d -type f | xargs sha256sum | sed 's, /, ,' >/run/sums && mkdir /m/lib && cp -r /lib/modules /m/lib/ && cp -r /run.d /m/ && cp /run/sums /m/sums"
 # Debian's kernel headers, with the checksums made on the machine that built them.
 LARGE = "zcat /payload/tree.tar.gz | tar -x -C /m && cp /payload/tree.sha256 /run/sums && cp /run/sums /m/sums"
 
