@@ -14,7 +14,8 @@ FILE = {"name": "conf", "memory": "4M", "raw": "/guests/spin.bin", "disks": [
 
 
 def describe(m, path, text):
-    m.run(f"printf %s {shlex.quote(text)} >{path}")
+    escaped = text.replace("\n", "\\n")
+    m.run(f"printf %b {shlex.quote(escaped)} >{path}")
 
 
 def ready(m):
