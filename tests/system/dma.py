@@ -80,26 +80,38 @@ class DiskAttacker:
 
     def __init__(self, disk):
         self.disk, self.kind, self.next = disk, disk.kind, 0
-        self.number = None
+        self.number = self.late_sector = None
 
-    def order(self, m, sector, address, write):
+    def order(self, m, op, address, write, pattern=None):
+        """Has the controller move a page to or from the next place of the disk, which is returned; the pattern is laid there first."""
+        sector, self.next = self.next, self.next + PAGE // SECTOR
         if not self.number:
             self.number = [int(x) for x in m.run(f"cat /sys/block/{DISKS[self.kind]}/dev").split(":")]
-        order(m, "disk", *self.number, sector, address, self.size, write)
+        if pattern:
+            with open(self.disk.path, "r+b") as f:
+                f.seek(sector * SECTOR)
+                f.write(pattern * (self.size // len(pattern)))
+        order(m, op, *self.number, sector, address, self.size, write)
+        return sector
 
     def read(self, m, address):
         """What comes to the disk when the controller fetches from there."""
-        sector, self.next = self.next, self.next + PAGE // SECTOR
-        self.order(m, sector, address, 1)
-        return self.disk.read(sector, self.size)
+        return self.disk.read(self.order(m, "disk", address, 1), self.size)
 
     def write(self, m, address, pattern):
         """Has the controller store the pattern there, which is laid on its disk first."""
-        sector, self.next = self.next, self.next + PAGE // SECTOR
-        with open(self.disk.path, "r+b") as f:
-            f.seek(sector * SECTOR)
-            f.write(pattern * (self.size // len(pattern)))
-        self.order(m, sector, address, 0)
+        self.order(m, "disk", address, 0, pattern)
+
+    def start_read(self, m, address):
+        """The same as read(), without waiting; late() tells what came."""
+        self.late_sector = self.order(m, "diskstart", address, 1)
+
+    def late(self):
+        return self.disk.read(self.late_sector, self.size)
+
+    def start_write(self, m, address, pattern):
+        """The same as write(), without waiting."""
+        self.order(m, "diskstart", address, 0, pattern)
 
 
 def passes(m, attacker, full, empty):
@@ -122,9 +134,14 @@ def words(secret):
     return [secret[at:at + 16] for at in range(0, len(secret), 16) if len(set(secret[at:at + 16])) > 2]
 
 
+def own_page(m):
+    """A page of the host's own."""
+    return int(m.run("grep -m1 'System RAM' /proc/iomem | cut -d- -f1"), 16) + 0x10000
+
+
 def own_memory(m, attacker):
     """The same on a page of the host's: the attacker can do what it is asked to."""
-    page = int(m.run("grep -m1 'System RAM' /proc/iomem | cut -d- -f1"), 16) + 0x10000
+    page = own_page(m)
     was = m.peek(page, attacker.size)
     return attacker.read(m, page) == was
 
@@ -138,11 +155,42 @@ def hypervisor_targets(m):
 
 def guest_targets(m, runs):
     """The same of a guest, whose frames are in these runs."""
-    for first, end in runs:
-        data = m.peek(first * PAGE, (end - first) * PAGE)
-        if data.strip(b"\0") and end - first > 64:
-            return pick(first * PAGE, data, data)
-    raise AssertionError(f"none of the runs {runs} holds anything")
+    first, end = max(runs, key=lambda run: run[1] - run[0])
+    data = m.peek(first * PAGE, (end - first) * PAGE)
+    return pick(first * PAGE, data, m.peek(first * PAGE, (end - first) * PAGE))
+
+
+# By vendor: the unit's registers; which of them lead to memory, by name.
+UNITS = {"amd": (0xFED80000, {"device table": 0x00, "commands": 0x08, "events": 0x10}),
+         "intel": (0xFED90000, {"root table": 0x20, "commands": 0x90})}
+TABLE = 0x000FFFFFFFFFF000
+
+
+def unit_memory(m, iommu):
+    """The frames that the unit itself reads and writes, found as it finds them: {name: address}; "unused" is a table of 4 KiB leaves that no
+    entry names yet."""
+    def word(address):
+        return int.from_bytes(m.peek(address, 8), "little")
+
+    base, registers = UNITS[iommu]
+    frames = {name: word(base + at) & TABLE for name, at in registers.items()}
+    if iommu == "amd":
+        entry = word(frames["device table"])
+        levels = entry >> 9 & 7
+    else:
+        frames["context table"] = word(frames["root table"]) & TABLE
+        entry = word(frames["context table"])
+        levels = (word(frames["context table"] + 8) & 7) + 2
+    for level in range(levels, 1, -1):
+        frames[f"table {level}"] = entry & TABLE
+        entry = word(entry & TABLE)
+    # The tables of leaves lie in a row, one for each 2 MiB, whether they are used or not.
+    slots = [word(frames["table 2"] + 8 * n) for n in range(512)]
+    used = [bool(slot >> 9 & 7 if iommu == "amd" else slot and not slot & 0x80) for slot in slots]
+    frames["leaves"] = slots[used.index(True)] & TABLE
+    unused = max(n for n in range(512) if slots[n] and not used[n])
+    frames["unused"] = frames["leaves"] + (unused - used.index(True)) * PAGE
+    return frames
 
 
 def pick(base, data, again):

@@ -32,6 +32,8 @@ def boot(unit, smp, gib, bridges):
         edu = dma.Edu()
         assert dma.own_memory(m, edu)
         assert dma.passes(m, edu, *dma.hypervisor_targets(m)) == (not unit, not unit, not unit)
+        if unit:
+            assert ("table 4" in dma.unit_memory(m, unit.removesuffix("39"))) == (unit != "intel39"), "not the levels that the unit has"
         run_guest(m, stock=unit)
         m.power_off()
 

@@ -38,5 +38,7 @@ int attack_insn(struct attack *a, const char *op, const u64 *arg, int nr);
 int attack_dma(struct attack *a, const char *op, const u64 *arg, int nr);
 int attack_mem_init(void);
 void attack_mem_exit(void);
+int attack_dma_init(void);
+void attack_dma_exit(void);
 
 #endif

@@ -9,6 +9,8 @@
  *	edubusy N			value = 1 as long as that has not ended
  *	edumsi N ADDRESS DATA		has it raise its interrupt as a message of the host's choice
  *	disk MAJOR MINOR SECTOR PA BYTES WRITE	a block device reads the disk into PA (WRITE 0), or writes PA to the disk (1)
+ *	diskstart ...			the same, without waiting for the end
+ *	diskbusy			value = how many of those have not ended
  */
 #include <linux/bio.h>
 #include <linux/blkdev.h>
@@ -19,6 +21,7 @@
 #include <linux/mm.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 #include "attack.h"
 
 #define EDU_VENDOR   0x1234
@@ -183,24 +186,25 @@ static int edu_order(struct attack *a, const char *op, const u64 *arg, int nr)
 	return err;
 }
 
-/* The frame goes to the driver as any page would; that nobody may use it plays no part. */
-static int disk(struct attack *a, const u64 *arg)
+static bool disk_may(const u64 *arg)
 {
-	unsigned long pfn = arg[3] >> PAGE_SHIFT;
-	unsigned int offset = offset_in_page(arg[3]);
+	return arg[4] && arg[4] <= PAGE_SIZE - offset_in_page(arg[3]) && arg[4] % SECTOR_SIZE == 0 && pfn_valid(arg[3] >> PAGE_SHIFT);
+}
+
+/* The frame goes to the driver as any page would; that nobody may use it plays no part. */
+static int disk(const u64 *arg, u64 *value)
+{
 	struct block_device *bdev;
 	struct bio *bio;
 	int err = 0;
 
-	if (!arg[4] || arg[4] > PAGE_SIZE - offset || arg[4] % SECTOR_SIZE || !pfn_valid(pfn))
-		return -EINVAL;
 	bdev = blkdev_get_by_dev(MKDEV(arg[0], arg[1]), FMODE_READ | FMODE_WRITE, NULL);
 	if (IS_ERR(bdev))
 		return PTR_ERR(bdev);
 	bio = bio_alloc(bdev, 1, arg[5] ? REQ_OP_WRITE | REQ_FUA | REQ_SYNC : REQ_OP_READ, GFP_KERNEL);
 	bio->bi_iter.bi_sector = arg[2];
-	if (bio_add_page(bio, pfn_to_page(pfn), arg[4], offset) == arg[4])
-		a->value = submit_bio_wait(bio); /* told for the curious; it is 0 whatever the IOMMU did */
+	if (bio_add_page(bio, pfn_to_page(arg[3] >> PAGE_SHIFT), arg[4], offset_in_page(arg[3])) == arg[4])
+		*value = submit_bio_wait(bio); /* told for the curious; it is 0 whatever the IOMMU did */
 	else
 		err = -EIO;
 	bio_put(bio);
@@ -208,14 +212,63 @@ static int disk(struct attack *a, const u64 *arg)
 	return err;
 }
 
+struct late {
+	struct work_struct work;
+	u64 arg[6];
+};
+
+static struct workqueue_struct *late_queue;
+static atomic_t late_busy;
+
+static void late_run(struct work_struct *work)
+{
+	struct late *l = container_of(work, struct late, work);
+	u64 status;
+
+	disk(l->arg, &status);
+	put_page(pfn_to_page(l->arg[3] >> PAGE_SHIFT));
+	kfree(l);
+	atomic_dec(&late_busy);
+}
+
+/* The page is held until the end: what comes late to the host's own frame is not to hit who has it next. */
+static int disk_start(const u64 *arg)
+{
+	struct late *l = kmalloc(sizeof(*l), GFP_KERNEL);
+
+	if (!l)
+		return -ENOMEM;
+	memcpy(l->arg, arg, sizeof(l->arg));
+	INIT_WORK(&l->work, late_run);
+	get_page(pfn_to_page(arg[3] >> PAGE_SHIFT));
+	atomic_inc(&late_busy);
+	queue_work(late_queue, &l->work);
+	return 0;
+}
+
+int attack_dma_init(void)
+{
+	late_queue = alloc_workqueue("host_attack", WQ_UNBOUND, 0);
+	return late_queue ? 0 : -ENOMEM;
+}
+
+void attack_dma_exit(void)
+{
+	destroy_workqueue(late_queue);
+}
+
 int attack_dma(struct attack *a, const char *op, const u64 *arg, int nr)
 {
-	int err;
+	int err = 0;
 
 	if (!strncmp(op, "edu", 3))
 		err = edu_order(a, op, arg, nr);
-	else if (!strcmp(op, "disk"))
-		err = nr == 6 ? disk(a, arg) : -EINVAL;
+	else if (!strcmp(op, "disk") && nr == 6 && disk_may(arg))
+		err = disk(arg, &a->value);
+	else if (!strcmp(op, "diskstart") && nr == 6 && disk_may(arg))
+		err = disk_start(arg);
+	else if (!strcmp(op, "diskbusy"))
+		a->value = atomic_read(&late_busy);
 	else
 		return -ENOENT;
 	if (!err)

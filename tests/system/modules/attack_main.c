@@ -87,12 +87,20 @@ module_param_cb(cmd, &cmd_ops, NULL, 0600);
 
 static int __init attack_init(void)
 {
-	return attack_mem_init();
+	int err = attack_dma_init();
+
+	if (err)
+		return err;
+	err = attack_mem_init();
+	if (err)
+		attack_dma_exit();
+	return err;
 }
 
 static void __exit attack_exit(void)
 {
 	attack_mem_exit();
+	attack_dma_exit();
 	free_page((unsigned long)last.text);
 }
 
