@@ -13,7 +13,7 @@ MKINITRAMFS := scripts/mkinitramfs.py --kernel $(DEPS)/modules
 IMAGE_INPUTS = scripts/mkinitramfs.py mk/images.mk $(DEPS)/.done
 
 .PHONY: images boot bare bare-host
-images: $(B)/host.img $(B)/guest.img $(B)/media.ext4
+images: $(B)/host.img $(B)/guest.img $(B)/media.ext4 $(B)/grub.disk
 # No more than it takes to start a machine.
 boot: $(HV) $(B)/host.img
 
@@ -53,6 +53,12 @@ $(B)/media.ext4: $(B)/guest.img $(PAYLOAD)/tree.tar.gz
 	rm -f $$dir/payload.cpio $$dir/fio.cpio $@ && chmod 755 $$dir && \
 	mke2fs -q -t ext4 -O ^has_journal -m 0 -d $$dir $@ 256M; \
 	status=$$?; rm -rf $$dir; exit $$status
+
+# The same host on a disk that a machine starts from by GRUB, from BIOS or from UEFI.
+$(B)/grub.disk: scripts/mkdisk.py tests/system/grub.cfg $(HV) $(B)/host.img
+	@echo '  IMAGE   $@'
+	@scripts/mkdisk.py --out $@ --config tests/system/grub.cfg --file $(HV):tessera --file $(DEPS)/vmlinuz:vmlinuz \
+		--file $(B)/host.img:host.img
 
 # The stock host kernel on the emulated machine, without the hypervisor.
 bare bare-host: $(B)/host.img

@@ -124,7 +124,7 @@ static void parse_fadt(const struct sdt *t)
 		acpi.reset_port = (uint16_t)get64(t, 120);
 		acpi.reset_value = get8(t, 128);
 	}
-	parse_dsdt(phys(get32(t, 40)));
+	parse_dsdt(phys(get32(t, 40) || t->len < 148 ? get32(t, 40) : get64(t, 140)));
 }
 
 static const struct sdt *root;
@@ -161,16 +161,28 @@ void acpi_hide(uint8_t *table, uint32_t len)
 		t->sum = (uint8_t)(t->sum - (i == offsetof(struct sdt, sum) ? 0 : get8(t, i)));
 }
 
-void acpi_init(void)
+/* From BIOS the root pointer is found by its mark. UEFI has none below 1 MiB, and a boot loader passes a copy. */
+static uint64_t root_pointer(const uint8_t *rsdp, uint32_t size)
 {
 	uint16_t ebda_seg;
+	uint64_t a;
+
+	if (size >= 20 && !memcmp(rsdp, "RSD PTR ", 8) && sum_ok(rsdp, 20) && mem_is_ram(BOOT_RSDP, PAGE)) {
+		memset(phys(BOOT_RSDP), 0, PAGE);
+		memcpy(phys(BOOT_RSDP), rsdp, size);
+		return BOOT_RSDP;
+	}
+	memcpy(&ebda_seg, phys(0x40e), 2);
+	a = ebda_seg ? find_rsdp((uint64_t)ebda_seg << 4, ((uint64_t)ebda_seg << 4) + 1024) : 0;
+	return a ? a : find_rsdp(0xe0000, 0x100000);
+}
+
+void acpi_init(const uint8_t *rsdp, uint32_t size)
+{
 	uint8_t *table;
 	uint32_t n, len;
 
-	memcpy(&ebda_seg, phys(0x40e), 2);
-	acpi.rsdp = ebda_seg ? find_rsdp((uint64_t)ebda_seg << 4, ((uint64_t)ebda_seg << 4) + 1024) : 0;
-	if (!acpi.rsdp)
-		acpi.rsdp = find_rsdp(0xe0000, 0x100000);
+	acpi.rsdp = root_pointer(rsdp, size);
 	if (!acpi.rsdp)
 		panic("no ACPI tables: this machine's CPUs and sleep ports cannot be known");
 	root = phys(get32(phys(acpi.rsdp), 16));

@@ -1,51 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* From the multiboot information to the host's first instruction. */
+/* From the boot loader to the host's first instruction. */
 #include <core/core.h>
 
 #include "hv/x86/guest.h"
 #include "hv/x86/host.h"
 #include "hv/x86/iommu.h"
+#include "hv/x86/multiboot.h"
 #include "hv/x86/svm.h"
 #include "hv/x86/x86.h"
 
-#define MB_LOADED	0x2badb002u
-#define MB_HAS_CMDLINE	(1u << 2)
-#define MB_HAS_MODULES	(1u << 3)
-#define MB_HAS_MMAP	(1u << 6)
-#define CMDLINE_MAX	1024u
-
-struct mb_info {
-	uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr, syms[4];
-	uint32_t mmap_length, mmap_addr;
-};
-
-struct mb_mod {
-	uint32_t start, end, string, reserved;
-};
-
 void boot_main(uint32_t magic, uint32_t info);
 
-static struct mb_module modules[2];
-static char cmdline[CMDLINE_MAX];
+static struct boot_info boot;
 static uint8_t root_secret[TSR_KEY_SIZE];
 static bool have_secret, iommu_off, iommu_on;
 static struct core_limits limits;
-
-/* Copies a string out and wipes it: the host must not find what the command line says. */
-static void take_string(char *to, size_t max, uint32_t from)
-{
-	volatile char *s = phys(from);
-	size_t n = 0;
-
-	for (; from && *s; s++) {
-		if (n < max - 1)
-			to[n++] = *s;
-		else
-			panic("a boot command line is longer than %u bytes", (uint32_t)max - 1);
-		*s = 0;
-	}
-	to[n] = 0;
-}
 
 static bool starts(const char *s, const char *word, const char **rest)
 {
@@ -87,7 +56,7 @@ static void parse_cmdline(void)
 {
 	const char *rest;
 
-	for (const char *s = cmdline; *s;) {
+	for (const char *s = boot.cmdline; *s;) {
 		if (starts(s, "iommu=off", &rest))
 			iommu_off = true;
 		else if (starts(s, "root_secret=", &rest))
@@ -105,42 +74,7 @@ static void parse_cmdline(void)
 		while (*s == ' ')
 			s++;
 	}
-	memset(cmdline, 0, sizeof(cmdline));
-}
-
-static void read_multiboot(uint32_t magic, uint32_t info)
-{
-	const struct mb_info *mb = phys(info);
-	const struct mb_mod *mod = phys(mb->mods_addr);
-
-	if (magic != MB_LOADED)
-		panic("not started by a multiboot 1 loader");
-	if (!(mb->flags & MB_HAS_MMAP))
-		panic("the loader gives no memory map");
-	if (!(mb->flags & MB_HAS_MODULES) || !mb->mods_count || mb->mods_count > 2)
-		panic("boot modules wanted: the host's kernel, and its initramfs");
-	mem_parse(mb->mmap_addr, mb->mmap_length);
-	if (mb->flags & MB_HAS_CMDLINE)
-		take_string(cmdline, sizeof(cmdline), mb->cmdline);
-	for (uint32_t i = 0; i < mb->mods_count; i++) {
-		modules[i].base = mod[i].start;
-		modules[i].size = mod[i].end - mod[i].start;
-		take_string(modules[i].cmdline, sizeof(modules[i].cmdline), mod[i].string);
-	}
-	parse_cmdline();
-	mem_reserve(modules, mb->mods_count);
-}
-
-/* The host's command line is what follows the module's file name. */
-static const char *host_cmdline(void)
-{
-	const char *s = modules[0].cmdline;
-
-	while (*s && *s != ' ')
-		s++;
-	while (*s == ' ')
-		s++;
-	return s;
+	memset(boot.cmdline, 0, sizeof(boot.cmdline));
 }
 
 /* What the host's kernel must be told so that its devices work. */
@@ -169,7 +103,7 @@ static uint32_t development(void)
 static void start_core(void)
 {
 	struct ram_range ram[MEM_REGIONS_MAX];
-	struct core_boot boot = {
+	struct core_boot start = {
 		.ram = ram,
 		.hv = { virt_to_phys(hv_start) / PAGE, (hv_limit - virt_to_phys(hv_start)) / PAGE },
 		.nr_frames = mem_top / PAGE,
@@ -183,9 +117,9 @@ static void start_core(void)
 
 	for (uint32_t i = 0; i < mem_regions; i++)
 		if (mem_map[i].type == MEM_RAM)
-			ram[boot.nr_ram++] = (struct ram_range){ mem_map[i].base / PAGE, mem_map[i].size / PAGE };
-	boot.frames = boot_alloc((boot.nr_frames * sizeof(struct frame) + PAGE - 1) / PAGE);
-	core_init(&boot);
+			ram[start.nr_ram++] = (struct ram_range){ mem_map[i].base / PAGE, mem_map[i].size / PAGE };
+	start.frames = boot_alloc((start.nr_frames * sizeof(struct frame) + PAGE - 1) / PAGE);
+	core_init(&start);
 	memset(root_secret, 0, sizeof(root_secret));
 }
 
@@ -221,10 +155,15 @@ void boot_main(uint32_t magic, uint32_t info)
 
 	console_init();
 	desc_init();
-	read_multiboot(magic, info);
+	multiboot_read(magic, info, &boot);
+	parse_cmdline();
+	mem_reserve(boot.module, boot.modules);
+	/* The loader read our command line from a file, and may have left it anywhere. */
+	if (have_secret && magic == MB2_LOADED)
+		mem_wipe_free(boot.module, boot.modules);
 	paging_init();
 	cpu_init_self(c, 0);
-	acpi_init();
+	acpi_init(boot.rsdp, boot.rsdp_size);
 	guard_pci_init();
 	smp_start();
 	npt_init();
@@ -234,8 +173,8 @@ void boot_main(uint32_t magic, uint32_t info)
 	start_core();
 	guest_init();
 	say();
-	linux_load(modules[0].base, modules[0].size, host_cmdline(), host_option(), modules[1].base, modules[1].size, &entry);
-	memset(modules, 0, sizeof(modules));
+	linux_load(&boot, host_option(), &entry);
+	memset(&boot, 0, sizeof(boot));
 	console_shared = true;
 	svm_host_start_boot(c, entry.eip, entry.esi, entry.gdt, entry.gdt_limit);
 }

@@ -1,17 +1,29 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * First instructions of the boot CPU (multiboot 1, "Machine state") and of every
- * other CPU (real mode, after SIPI). Both end in C, in 64-bit mode, on a stack of
+ * First instructions of the boot CPU (multiboot 1 and 2, "Machine state", which is
+ * the same, from BIOS and from UEFI) and of every other CPU (real mode, after SIPI). Both end in C, in 64-bit mode, on a stack of
  * their own, with the first 4 GiB identity-mapped or the final tables in use.
  */
 #include "hv/x86/layout.h"
 
 #define MB_MAGIC	0x1badb002
+#define MB2_MAGIC	0xe85250d6
 #define MB_FLAGS	0x00000003	/* page-align modules, give a memory map */
 
 	.section .multiboot, "a"
 	.balign 4
 	.long	MB_MAGIC, MB_FLAGS, -(MB_MAGIC + MB_FLAGS)
+
+	.balign 8
+mb2:	.long	MB2_MAGIC, 0, mb2_end - mb2, -(MB2_MAGIC + mb2_end - mb2)
+	.short	5, 1			/* a graphical screen, of any size: taken if there is one */
+	.long	20, 0, 0, 0
+	.balign 8
+	.short	6, 0			/* page-align modules */
+	.long	8
+	.short	0, 0
+	.long	8
+mb2_end:
 
 	.text
 	.code32

@@ -3,11 +3,9 @@
  * The host's kernel, by the Linux/x86 boot protocol 2.12 and later, 32-bit entry
  * (Documentation/x86/boot.rst). Addresses are the host's, which equal the real ones.
  */
+#include "hv/x86/multiboot.h"
 #include "hv/x86/x86.h"
 
-#define BOOT_PARAMS	0x10000ull	/* zero page, then GDT, then command line: RAM on every PC */
-#define BOOT_GDT	0x11000ull
-#define BOOT_CMDLINE	0x12000ull
 #define CMDLINE_MAX	2048u
 
 /* Offsets in the zero page and the setup header in it. */
@@ -69,13 +67,16 @@ static void build_e820(char *zp)
 	}
 }
 
-void linux_load(uint64_t kernel, uint64_t ksize, const char *cmdline, const char *more, uint64_t initrd,
-		uint64_t isize, struct host_entry *out)
+void linux_load(const struct boot_info *b, const char *more, struct host_entry *out)
 {
-	char *zp = phys(BOOT_PARAMS), *image = phys(kernel);
+	const char *cmdline = b->module[0].cmdline;
+	char *zp = phys(BOOT_PARAMS), *image = phys(b->module[0].base);
+	uint64_t ksize = b->module[0].size, initrd = b->module[1].base, isize = b->module[1].size;
 	uint64_t setup, load, room, len = 0, extra = 0;
 	uint64_t *gdt = phys(BOOT_GDT);
 
+	if (!mem_is_ram(BOOT_PARAMS, BOOT_LOW_END - BOOT_PARAMS))
+		panic("the firmware holds memory from %llx to %llx, where the host's kernel starts", BOOT_PARAMS, BOOT_LOW_END);
 	if (ksize < 0x1000 || GET16(image, ZP_BOOT_FLAG) != 0xaa55 || GET32(image, ZP_MAGIC) != 0x53726448 ||
 	    GET16(image, ZP_VERSION) < 0x20c)
 		panic("the first boot module is no Linux kernel (bzImage, boot protocol 2.12 or later)");
@@ -99,6 +100,7 @@ void linux_load(uint64_t kernel, uint64_t ksize, const char *cmdline, const char
 
 	memset(zp, 0, PAGE);
 	memcpy(zp + ZP_HEADER, image + ZP_HEADER, 0x202 + (uint8_t)image[0x201] - ZP_HEADER);
+	memcpy(zp, &b->screen, sizeof(b->screen));
 	zp[ZP_LOADER] = (char)0xff;
 	zp[ZP_LOADFLAGS] |= 1;
 	GET32(zp, ZP_CODE32) = (uint32_t)load;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* The machine's memory map, the hypervisor's share of it, and its own page tables. */
+#include "hv/x86/multiboot.h"
 #include "hv/x86/x86.h"
 
 #define PTE_P		0x1ull
@@ -7,6 +8,7 @@
 #define PTE_PS		0x80ull
 #define PTE_NX		(1ull << 63)
 #define PTE_ADDR	0x000ffffffffff000ull
+#define TWO_GIB		0x80000000ull
 #define FOUR_GIB	0x100000000ull
 
 struct mem_region mem_map[MEM_REGIONS_MAX];
@@ -17,16 +19,12 @@ uint64_t hv_cr3;
 uint64_t paging_end;
 static uint64_t pool_next;
 
-struct mb_mmap {
-	uint32_t size;
-	uint64_t base, len;
-	uint32_t type;
-} __attribute__((packed));
-
-static void add_region(uint64_t base, uint64_t end, uint32_t type)
+void mem_add(uint64_t base, uint64_t end, uint32_t type)
 {
 	uint32_t i;
 
+	if (type < MEM_RAM || type > MEM_BAD)
+		type = MEM_RESERVED;
 	if (type == MEM_RAM) {
 		base = (base + PAGE - 1) & ~(PAGE - 1);
 		end &= ~(PAGE - 1);
@@ -46,42 +44,66 @@ static void add_region(uint64_t base, uint64_t end, uint32_t type)
 		mem_top = end;
 }
 
-void mem_parse(uint64_t mmap, uint32_t len)
+/*
+ * The highest place for a module above the hypervisor and below 2 GiB, where every kernel takes its initramfs, that touches no
+ * module as it lies now: so none is overwritten before it is copied.
+ */
+static uint64_t module_place(uint64_t size, const struct boot_module *mods, uint32_t n)
 {
-	for (uint32_t off = 0; off + sizeof(struct mb_mmap) <= len;) {
-		const struct mb_mmap *m = phys(mmap + off);
+	for (uint32_t r = mem_regions; r--;) {
+		uint64_t end = mem_map[r].base + mem_map[r].size, low = mem_map[r].base;
+		uint32_t i = 0;
 
-		add_region(m->base, m->base + m->len, m->type);
-		off += m->size + 4;
+		low = low < hv_limit ? hv_limit : low;
+		end = end < TWO_GIB ? end : TWO_GIB;
+		while (mem_map[r].type == MEM_RAM && i < n && end > low && end - low >= size) {
+			if (mods[i].base < end && mods[i].base + mods[i].size > end - size) {
+				end = mods[i].base & ~(PAGE - 1);
+				i = 0;
+			} else {
+				i++;
+			}
+		}
+		if (i == n)
+			return end - size;
 	}
+	panic("no room for the boot modules between %lx and %llx: give the machine more memory", hv_limit, TWO_GIB);
 }
 
-/*
- * The hypervisor is one piece: image, then what is allocated at boot. Boot modules lie right behind the image and
- * move up first.
- */
-void mem_reserve(struct mb_module *mods, uint32_t n)
+/* The hypervisor is one piece: image, then what is allocated at boot. Boot modules may lie there, and move away first. */
+void mem_reserve(struct boot_module *mods, uint32_t n)
 {
-	uint64_t to;
-
 	pool_next = (virt_to_phys(hv_end) + STACK_SIZE - 1) & ~(STACK_SIZE - 1ull);
 	hv_limit = pool_next + mem_top / PAGE * 32 + mem_top / PAGE_1G * PAGE * 4 + (16ull << 20);
 	hv_limit = (hv_limit + PAGE_2M - 1) & ~(PAGE_2M - 1);
-	to = hv_limit;
-	for (uint32_t i = 0; i < n; i++)
-		to += (mods[i].size + PAGE - 1) & ~(PAGE - 1);
-	if (!mem_is_ram(virt_to_phys(hv_start), to - virt_to_phys(hv_start)))
-		panic("no RAM in one piece from %lx to %lx for the hypervisor and what it loads: give the machine more",
-		      virt_to_phys(hv_start), to);
-	/* From the last to the first, so that none is overwritten before it moves. */
-	while (n--) {
-		to -= (mods[n].size + PAGE - 1) & ~(PAGE - 1);
-		if (mods[n].base > to)
-			panic("boot module %u lies unexpectedly high at %lx", n, mods[n].base);
-		memmove(phys(to), phys(mods[n].base), mods[n].size);
-		mods[n].base = to;
+	if (!mem_is_ram(virt_to_phys(hv_start), hv_limit - virt_to_phys(hv_start)))
+		panic("no RAM in one piece from %lx to %lx for the hypervisor: the firmware holds some of it, or the machine has too little",
+		      virt_to_phys(hv_start), hv_limit);
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t to = module_place((mods[i].size + PAGE - 1) & ~(PAGE - 1), mods, n);
+
+		memcpy(phys(to), phys(mods[i].base), mods[i].size);
+		mods[i].base = to;
 	}
 	memset(phys(virt_to_phys(hv_end)), 0, hv_limit - virt_to_phys(hv_end));
+}
+
+void mem_wipe_free(const struct boot_module *mods, uint32_t n)
+{
+	for (uint32_t r = 0; r < mem_regions; r++) {
+		uint64_t at = mem_map[r].base, end = at + mem_map[r].size, next;
+
+		/* Page 0 holds the firmware's data area. */
+		for (at += at ? 0 : PAGE; mem_map[r].type == MEM_RAM && at < end; at = next) {
+			bool keep = mem_is_hv(at);
+
+			next = keep ? hv_limit : at + PAGE;
+			for (uint32_t i = 0; i < n; i++)
+				keep |= at + PAGE > mods[i].base && at < mods[i].base + mods[i].size;
+			if (!keep)
+				memset(phys(at), 0, PAGE);
+		}
+	}
 }
 
 bool mem_is_ram(uint64_t pa, uint64_t size)

@@ -28,14 +28,13 @@ extern struct mem_region mem_map[MEM_REGIONS_MAX];
 extern uint32_t mem_regions;
 extern uint64_t mem_top;		/* end of the highest RAM */
 extern uint64_t hv_limit;		/* the hypervisor is hv_start..hv_limit, in RAM, 2 MiB-aligned */
-struct mb_module {
-	uint64_t base, size;
-	char cmdline[2048];
-};
+struct boot_module;
+struct boot_info;
 extern char hv_start[], hv_text_end[], hv_end[], hv_bss[];
 
-void mem_parse(uint64_t mmap, uint32_t len);
-void mem_reserve(struct mb_module *mods, uint32_t n);
+void mem_add(uint64_t base, uint64_t end, uint32_t type);	/* one region of the boot loader's map */
+void mem_reserve(struct boot_module *mods, uint32_t n);	/* takes the hypervisor's share; moves the modules out of it */
+void mem_wipe_free(const struct boot_module *mods, uint32_t n);	/* all RAM but the hypervisor's and the modules' */
 bool mem_is_ram(uint64_t pa, uint64_t size);	/* all of it is RAM of type 1 */
 bool mem_has_ram(uint64_t pa, uint64_t size);	/* any of it is RAM of type 1 */
 bool mem_touches_ram(uint64_t pa, uint64_t size);	/* any of it is RAM, ACPI or NVS included */
@@ -62,7 +61,7 @@ struct acpi_info {
 	bool s5_known;
 };
 extern struct acpi_info acpi;
-void acpi_init(void);
+void acpi_init(const uint8_t *rsdp, uint32_t size);	/* the loader's copy of the root pointer, or size 0 */
 uint8_t *acpi_find(const char *sig, uint32_t *len); /* a whole table whose sum is right, or NULL */
 void acpi_hide(uint8_t *table, uint32_t len);	/* from the host: its contents are gone */
 
@@ -100,12 +99,18 @@ bool apic_host_msr_write(uint32_t msr, uint64_t v);
 #define ICR_ASSERT	0x4000
 #define ICR_BUSY	0x1000
 
+/* Pages below 1 MiB that the host's start takes: RAM on every PC, and Linux leaves them alone. */
+#define BOOT_PARAMS	0x10000ull	/* Linux' zero page */
+#define BOOT_GDT	0x11000ull
+#define BOOT_CMDLINE	0x12000ull
+#define BOOT_RSDP	0x13000ull	/* where the loader had only a copy */
+#define BOOT_LOW_END	0x14000ull
+
 /* linux.c: puts the host's kernel in place; more is put behind its command line. */
 struct host_entry {
 	uint32_t eip, esi, gdt, gdt_limit;
 };
-void linux_load(uint64_t kernel, uint64_t ksize, const char *cmdline, const char *more, uint64_t initrd,
-		uint64_t isize, struct host_entry *out);
+void linux_load(const struct boot_info *b, const char *more, struct host_entry *out);
 
 uint64_t tsc_khz(void);
 

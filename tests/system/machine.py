@@ -31,6 +31,7 @@ COMMAND_LIMIT = 120
 # Before the devices, which are put behind the unit as they are made.
 IOMMUS = {None: [], "amd": ["-device", "amd-iommu"], "intel": ["-device", "intel-iommu,intremap=off,aw-bits=48"],
           "intel39": ["-device", "intel-iommu,intremap=off,aw-bits=39"]}
+OVMF = "/usr/share/OVMF"
 FATAL = re.compile(rb"tessera: (?:stopped|halted):[^\n]*|Kernel panic - not syncing[^\n]*")
 
 
@@ -97,13 +98,16 @@ class Machine:
 	bridges		its own virtio devices are each behind a bridge, not on the root bus
 	variant		which build to boot, build/<variant>
 	hv_variant	another build's hypervisor instead of that one's
+	start		a disk image to start from by GRUB, which is left as it is; hv, cmdline and initrd are then its configuration's
+	firmware	"bios" or "uefi", with start
 	name		of the log files in build/logs
 	echo		copy the console to standard output as it comes
     """
 
     def __init__(self, smp=2, mem=2048, hv="iommu=off", cmdline="", disks=(), media=False, devices=(), variant="default", hv_variant=None,
                  name="machine", echo=False, console="console=ttyS0,115200 loglevel=5", initrd=None, cpu="EPYC,+svm,+npt",
-                 accel=None, iommu=None, bridges=False):
+                 accel=None, iommu=None, bridges=False, start=None,
+                 firmware="bios"):
         self.build = os.path.join(ROOT, "build", variant)
         self.kernel = os.path.join(ROOT, "build", hv_variant or variant, "hv/tessera.elf32")
         self.smp, self.mem, self.hv, self.name = smp, mem, hv, name
@@ -112,6 +116,7 @@ class Machine:
         self.initrd = initrd or os.path.join(self.build, "host.img")
         self.cpu, self.accel = cpu, accel or os.environ.get("TSR_ACCEL", ONE_THREAD)
         self.iommu, self.bridges, self.ports = iommu, bridges, 0
+        self.start_disk, self.firmware = start, firmware
         self.logs = os.path.join(ROOT, "build/logs")
         self.log = os.path.join(self.logs, name + ".log")
         self.console = Port("console", echo)
@@ -131,7 +136,14 @@ class Machine:
                 "-serial", "chardev:console"] + IOMMUS[self.iommu] + self.virtio("virtio-serial-pci") + [
                 "-device", "virtserialport,chardev=agent,name=tsr-agent",
                 "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off", "-S"]
-        if self.hv is None:
+        if self.start_disk:
+            args += ["-drive", f"if=none,id=start,file={self.start_disk},format=raw,snapshot=on"]
+            args += self.virtio("virtio-blk-pci,drive=start,bootindex=0")
+            if self.firmware == "uefi":
+                shutil.copy(f"{OVMF}/OVMF_VARS_4M.fd", f"{self.dir}/vars")
+                args += ["-drive", f"if=pflash,format=raw,readonly=on,file={OVMF}/OVMF_CODE_4M.fd",
+                         "-drive", f"if=pflash,format=raw,file={self.dir}/vars"]
+        elif self.hv is None:
             args += ["-kernel", kernel, "-initrd", self.initrd, "-append", self.cmdline]
         else:
             # A comma separates modules, so one inside the kernel's command line is doubled.
