@@ -41,7 +41,7 @@ $(PAYLOAD)/tree.tar.gz: scripts/payload.py mk/images.mk $(DEPS)/.done
 	@echo '  PACK    $@'
 	@scripts/payload.py --out $(PAYLOAD) $(DEPS)/root/usr/src=headers $(DEPS)/modules/kernel/fs=modules
 
-$(B)/media.ext4: $(B)/guest.img $(PAYLOAD)/tree.tar.gz
+$(B)/media.ext4: $(B)/guest.img $(PAYLOAD)/tree.tar.gz $(ROOTFS)/host/agent.sh
 	@echo '  IMAGE   $@'
 	@dir=$$(mktemp -d $(B)/media.XXXXXX) && \
 	scripts/mkinitramfs.py --bare --out $$dir/payload.cpio $(foreach f,tree.tar.gz tree.sha256 tree.facts,\
@@ -50,7 +50,7 @@ $(B)/media.ext4: $(B)/guest.img $(PAYLOAD)/tree.tar.gz
 	scripts/mkinitramfs.py --bare --out $$dir/fio.cpio --elf /usr/bin/fio:bin/fio && \
 	cat $(B)/guest.img $$dir/fio.cpio >$$dir/guest-fio.img && \
 	scripts/mkinitramfs.py --bare --out $$dir/tools.cpio --elf /sbin/dmsetup:bin/dmsetup --elf /sbin/nbd-client:bin/nbd-client && \
-	rm -f $$dir/payload.cpio $$dir/fio.cpio $@ && chmod 755 $$dir && \
+	cp $(ROOTFS)/host/agent.sh $$dir && rm -f $$dir/payload.cpio $$dir/fio.cpio $@ && chmod 755 $$dir && \
 	mke2fs -q -t ext4 -O ^has_journal -m 0 -d $$dir $@ 256M; \
 	status=$$?; rm -rf $$dir; exit $$status
 
@@ -59,6 +59,18 @@ $(B)/grub.disk: scripts/mkdisk.py tests/system/grub.cfg $(HV) $(B)/host.img
 	@echo '  IMAGE   $@'
 	@scripts/mkdisk.py --out $@ --config tests/system/grub.cfg --file $(HV):tessera --file $(DEPS)/vmlinuz:vmlinuz \
 		--file $(B)/host.img:host.img
+
+# What a Debian machine installs, and a disk with a whole Debian on which it was (root rights).
+DEB = $(B)/tessera_$(shell sed -n 's/^## \([0-9][0-9.]*\).*/\1/p' CHANGELOG.md | head -n 1)_amd64.deb
+.PHONY: deb image test-image
+deb: hv host man
+	@scripts/mkdeb.sh $(VARIANT) '$(TSR_DEFS)'
+image: deb
+	@scripts/mkimage.sh $(DEB) $(B)/debian.disk
+# The main job on it, from BIOS and from UEFI: about 15 minutes, so not part of `make test`.
+test-image: images
+	@[ -e $(B)/debian.disk ] || $(MAKE) image
+	@tests/system/image.py --variant $(VARIANT)
 
 # The stock host kernel on the emulated machine, without the hypervisor.
 bare bare-host: $(B)/host.img

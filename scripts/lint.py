@@ -100,6 +100,11 @@ def check_help(files):
         yield sorted(told[option])[0], 0, f"a text tells of --{option}, which no program takes"
 
 
+def code_lines(lines):
+    """Lines of C or assembly that are more than a comment."""
+    return sum(1 for line in re.sub(r"/\*.*?\*/", "", "\n".join(lines), flags=re.S).split("\n") if line.strip())
+
+
 def main():
     files = list(sources())
     findings = []
@@ -108,12 +113,12 @@ def main():
             findings += [(path, number, text) for number, text in check(path, lines)]
     findings += check_spec(files)
     findings += check_help(files)
-    hv = sum(len(lines) for path, lines in files if path.startswith("hv/") and path.endswith((".c", ".h", ".S")))
+    hv = sum(code_lines(lines) for path, lines in files if path.startswith("hv/") and path.endswith((".c", ".h", ".S")))
     if hv >= HV_LINES:
-        findings.append(("hv", 0, f"{hv} lines; it is to stay below {HV_LINES}"))
+        findings.append(("hv", 0, f"{hv} lines of code; it is to stay below {HV_LINES}"))
     for path, number, text in findings:
         print(f"{path}:{number}: {text}")
-    print(f"lint: {len(files)} files, hv has {hv} lines, {len(findings)} findings")
+    print(f"lint: {len(files)} files, hv has {hv} lines of code, {len(findings)} findings")
     return 1 if findings else 0
 
 

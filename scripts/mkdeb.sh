@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause-Patent
-# Pack what `make hv host` built, and the Linux modules' sources for DKMS, into build/VARIANT/tessera_VERSION_amd64.deb. Takes no
+# Pack the hypervisor, what `make install` installs, and the Linux modules' sources for DKMS, into build/VARIANT/tessera_VERSION_amd64.deb. Takes no
 # root rights. What the package does on a machine is in scripts/deb/.
 #
-#	scripts/mkdeb.sh VARIANT MODULE-DEFINES
+#	make deb	calls it: scripts/mkdeb.sh VARIANT MODULE-DEFINES
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -20,13 +20,12 @@ fill() { sed -e "s/@VERSION@/$version/g" -e "s/@DEFS@/$defs/g" "scripts/deb/$1";
 
 rm -rf "$tree"
 umask 022
-mkdir -p "$tree/DEBIAN" "$src/guest" "$src/host" "$tree/usr/share/doc/tessera" "$tree/lib/systemd/system" "$tree/etc/default"
+mkdir -p "$tree/DEBIAN" "$src/guest" "$src/host" "$tree/usr/share/doc/tessera" "$tree/etc/default"
 install -D -m 644 "$B/hv/tessera.elf32" "$tree/boot/tessera"
-install -D -m 755 "$B/host/tessera" "$tree/usr/bin/tessera"
-install -D -m 755 "$B/host/tesserad" "$tree/usr/bin/tesserad"
+make --no-print-directory VARIANT="$variant" DESTDIR="$tree" install >/dev/null
 install -D -m 755 scripts/deb/grub "$tree/etc/grub.d/11_tessera"
 install -m 644 scripts/deb/default "$tree/etc/default/tessera"
-install -m 644 scripts/deb/tessera.service "$tree/lib/systemd/system/"
+install -m 644 scripts/deb/tessera.service "$tree/usr/lib/systemd/system/"
 cp LICENSES/* README.md CHANGELOG.md "$tree/usr/share/doc/tessera/"
 find spec -name '*.md' -exec install -D -m 644 {} "$tree/usr/share/doc/tessera/{}" \;
 

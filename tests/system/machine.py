@@ -98,7 +98,7 @@ class Machine:
 	bridges		its own virtio devices are each behind a bridge, not on the root bus
 	variant		which build to boot, build/<variant>
 	hv_variant	another build's hypervisor instead of that one's
-	start		a disk image to start from by GRUB, which is left as it is; hv, cmdline and initrd are then its configuration's
+	start		a disk to start from by GRUB: a file, which is left as it is, or a drive string; hv, cmdline and initrd are then its configuration's
 	firmware	"bios" or "uefi", with start
 	name		of the log files in build/logs
 	echo		copy the console to standard output as it comes
@@ -137,7 +137,8 @@ class Machine:
                 "-device", "virtserialport,chardev=agent,name=tsr-agent",
                 "-qmp", f"unix:{self.dir}/qmp,server=on,wait=off", "-S"]
         if self.start_disk:
-            args += ["-drive", f"if=none,id=start,file={self.start_disk},format=raw,snapshot=on"]
+            drive = self.start_disk if "=" in self.start_disk else f"file={self.start_disk},format=raw,snapshot=on"
+            args += ["-drive", f"if=none,id=start,{drive}"]
             args += self.virtio("virtio-blk-pci,drive=start,bootindex=0")
             if self.firmware == "uefi":
                 shutil.copy(f"{OVMF}/OVMF_VARS_4M.fd", f"{self.dir}/vars")
