@@ -63,7 +63,7 @@ def search(m, guest):
     """The host's kernel looks for the guest's pattern in all RAM: frames it could not read, copies it found."""
     guest.run(f"p=$(echo {SEED} | sha256sum | cut -c1-64); yes $p | tr -d '\\n' | head -c {COPIES * len(PATTERN)} >/tmp/pattern")
     assert guest.run("wc -c </tmp/pattern").strip() == str(COPIES * len(PATTERN))
-    runs, _, found = attack.everywhere(m, "find", int.from_bytes(PATTERN[:8], "little"))
+    runs, _, found = attack.everywhere(m, "find", ~int.from_bytes(PATTERN[:8], "little") & 0xFFFFFFFFFFFFFFFF)
     return sum(end - first for first, end in runs), found
 
 

@@ -8,7 +8,7 @@
  *	exec PA N		calls PA, N times; the hypervisor is to refuse the fetch
  *	walk PA N		has the CPU take PA for a page-table page, N times
  *	sweep FIRST END		reads once in each frame FIRST..END-1, tells the runs of frames that faulted
- *	find FIRST END VALUE	looks for the 8 bytes VALUE at every 64th byte of frames FIRST..END-1; value = hits, one try a frame
+ *	find FIRST END VALUE	looks for 8 bytes whose complement is VALUE at every 64th byte of frames FIRST..END-1; value = hits, one try a frame
  */
 #include <linux/io.h>
 #include <linux/kdebug.h>
@@ -205,7 +205,8 @@ static void runs_add(struct runs *r, unsigned long pfn)
 	r->end = pfn + 1;
 }
 
-static int try_find(const u64 *p, u64 wanted, u64 *hits)
+/* Told the complement, the search does not find its own order in the host's memory. */
+static int try_find(const u64 *p, u64 complement, u64 *hits)
 {
 	unsigned int i;
 	u64 v = 0;
@@ -215,7 +216,7 @@ static int try_find(const u64 *p, u64 wanted, u64 *hits)
 		trap = try_read(p + i, &v);
 		if (trap >= 0)
 			return trap;
-		*hits += v == wanted;
+		*hits += (v ^ complement) == ~0ull;
 	}
 	return -1;
 }
