@@ -14,6 +14,7 @@ raise Skip("reason") leaves a check out, visibly. A check that leaves its machin
 check gets a fresh one.
 """
 
+import concurrent.futures
 import fnmatch
 import glob
 import importlib
@@ -108,12 +109,22 @@ def run_check(report, group, name, function, variant):
     return outcome
 
 
-def run(report, variant, only):
-    for group in collect(only):
-        try:
-            for name, function in group.checks:
-                if run_check(report, group, name, function, variant) == "failed":
-                    # What a failed check left behind is not to fail the next one.
-                    group.end()
-        finally:
-            group.end()
+def run_group(report, group, variant):
+    try:
+        for name, function in group.checks:
+            if run_check(report, group, name, function, variant) == "failed":
+                # What a failed check left behind is not to fail the next one.
+                group.end()
+    finally:
+        group.end()
+
+
+def run(report, variant, only, jobs):
+    """Groups have machines of their own, so several go on side by side; the checks of one, one after the other."""
+    pool = concurrent.futures.ThreadPoolExecutor(jobs)
+    try:
+        for done in [pool.submit(run_group, report, group, variant) for group in collect(only)]:
+            done.result()
+    finally:
+        # Interrupted, it does not start what is left.
+        pool.shutdown(cancel_futures=True)
