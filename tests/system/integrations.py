@@ -2,22 +2,23 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """What a sealed disk can lie on: one guest with a disk on each kind of storage, all set up on one machine.
 
-	tests/system/integrations.py [--variant default]	the long form, by hand: a whole tree of files on each disk
-	tests/system/integrations.py --ceph			the same on Ceph RBD, with Debian's ceph-mon, ceph-osd and ceph-common installed
+	tests/system/integrations.py [--on KIND]...	the long form, by hand: a whole tree of files on each disk; KIND may also be
+							nvme-remote, or rbd with Debian's ceph-mon, ceph-osd and ceph-common installed
 
 The network storage is real on one side each: the kernel's NBD client talks TCP to nbdkit on the machine that runs the tests, through
 the emulated machine's network card, and so does its Ceph client to a cluster of one node; the kernel's NVMe client talks TCP to the kernel's own target
-on the same machine.
+on the same machine, or (nvme-remote) on another emulated machine, which runs without the hypervisor.
 """
 
 import argparse
 import json
 import os
-import shlex
+import shutil
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 
 import ceph
 from guest import Guest, START_LIMIT
@@ -27,8 +28,6 @@ from machine import Machine, ROOT
 SHORT, LONG = 16, 192
 KINDS = ("raw", "sparse", "partition", "nvme", "dm", "loop", "nbd", "nvme-tcp")
 NQN = "nqn.2024-01.tessera:test"
-TARGET = f"/sys/kernel/config/nvmet/subsystems/{NQN}"
-PORT = "/sys/kernel/config/nvmet/ports/1"
 SECTORS_PER_MIB = 2048
 
 
@@ -76,6 +75,7 @@ class Storage:
         empty(files["nvme"], room)
         self.files = list(files.values())
         self.server = NbdServer(room)
+        self.target = RemoteTarget(room, variant) if "nvme-remote" in kinds else None
         self.cluster = ceph.Cluster("sealed", room) if "rbd" in kinds else None
         drives = []
         for kind, device in (("files", "virtio-blk-pci,disable-legacy=on,iommu_platform=on"), ("parts", "ide-hd,bus=ide.0"),
@@ -83,12 +83,15 @@ class Storage:
             drives += ["-drive", f"if=none,id={kind},file={files[kind]},format=raw,cache=writeback", "-device",
                        f"{device},drive={kind},serial=tsr-{kind}"]
         network = ["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,disable-legacy=on,iommu_platform=on"]
+        network += self.target.wire_to() if self.target else []
         self.machine = Machine(smp=2, mem=3072, hv="", iommu="amd", media=True, devices=drives + network, name=name,
                                variant=variant)
         self.place = {}
 
     def __enter__(self):
         try:
+            if self.target:
+                self.target.start()
             self.machine.start().wait_ready()
             self.set_up()
         except BaseException:
@@ -102,8 +105,9 @@ class Storage:
     def stop(self):
         self.machine.stop()
         self.server.stop()
-        if self.cluster:
-            self.cluster.stop()
+        for other in (self.target, self.cluster):
+            if other:
+                other.stop()
         for path in self.files:
             os.unlink(path)
 
@@ -115,33 +119,66 @@ class Storage:
         m.run("grep -q tsr-files /sys/block/vdb/serial && mkfs.ext4 -q /dev/vdb && mkdir -p /srv && mount /dev/vdb /srv && mdev -s")
         m.run("ifconfig lo 127.0.0.1 up && ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up")
         room = image_room(self.mib) << 20
-        # A linear mapping of the third partition and the first half of the second.
+        # A linear mapping: half of the second partition, then some of the third.
         half, whole = room // 2 // 512, room // 512
         table = f"0 {half} linear /dev/sda2 0\\n{half} {whole - half} linear /dev/sda3 0\\n"
         m.run(f"printf '{table}' | dmsetup create --noudevsync tsr && grep -qx tsr /sys/block/dm-0/dm/name")
         m.run(f"truncate -s {room} /srv/loop && losetup /dev/loop0 /srv/loop")
         m.run(f"nbd-client 10.0.2.2 {self.server.port} /dev/nbd0 -b 4096 -t 60 >/run/nbd 2>&1 || {{ cat /run/nbd; false; }}")
-        self.nvme_over_tcp()
+        serve_nvme(m, "/dev/sda4", "127.0.0.1")
         self.place = {"raw": "/srv/raw", "sparse": "/srv/sparse", "partition": "/dev/sda1", "nvme": "/dev/nvme0n1",
-                      "dm": "/dev/dm-0", "loop": "/dev/loop0", "nbd": "/dev/nbd0", "nvme-tcp": self.remote()}
+                      "dm": "/dev/dm-0", "loop": "/dev/loop0", "nbd": "/dev/nbd0", "nvme-tcp": self.connect("127.0.0.1")}
+        if self.target:
+            m.run("ifconfig eth1 10.9.0.2 netmask 255.255.255.0 up")
+            self.place["nvme-remote"] = self.connect(self.target.address)
         if self.cluster:
             m.run("modprobe rbd && route add default gw 10.0.2.2")
             m.run(f"echo {self.cluster.add()} >/sys/bus/rbd/add && test -b /dev/rbd0")
             self.place["rbd"] = "/dev/rbd0"
 
-    def nvme_over_tcp(self):
+    def connect(self, address):
+        """Connects to the target there; the disk that then came."""
         m = self.machine
-        m.run("mount -t configfs none /sys/kernel/config")
-        m.run(f"mkdir {TARGET} && echo 1 >{TARGET}/attr_allow_any_host && mkdir {TARGET}/namespaces/1 && cd {TARGET}/namespaces/1 && "
-              "echo /dev/sda4 >device_path && echo 1 >enable")
-        m.run(f"mkdir {PORT} && cd {PORT} && echo tcp >addr_trtype && echo ipv4 >addr_adrfam && echo 127.0.0.1 >addr_traddr && "
-              f"echo 4420 >addr_trsvcid && ln -s {TARGET} subsystems/")
-        m.run(f"echo transport=tcp,traddr=127.0.0.1,trsvcid=4420,nqn={NQN} >/dev/nvme-fabrics")
+        before = "|".join(m.run("ls /dev/nvme?n?").split())
+        m.run(f"echo transport=tcp,traddr={address},trsvcid=4420,nqn={NQN}:{address} >/dev/nvme-fabrics")
+        return m.run(f"until ls /dev/nvme?n? | grep -vxE '{before}'; do usleep 100000; done").strip()
 
-    def remote(self):
-        """The disk that came by TCP: the one that is not on PCI Express."""
-        return "/dev/" + self.machine.run("until ls /sys/class/nvme-subsystem/*/nvme*n* -d 2>/dev/null | grep -v nvme0n1; do usleep 100000; done "
-                                          "| sed 's,.*/,,' | head -n 1; mdev -s").strip()
+
+def serve_nvme(m, device, address):
+    """Has the kernel's NVMe target offer a disk at the machine's own address."""
+    target, port = f"/sys/kernel/config/nvmet/subsystems/{NQN}:{address}", "/sys/kernel/config/nvmet/ports/1"
+    m.run("modprobe nvmet_tcp && mount -t configfs none /sys/kernel/config")
+    m.run(f"mkdir {target} && echo 1 >{target}/attr_allow_any_host && mkdir {target}/namespaces/1 && cd {target}/namespaces/1 && "
+          f"echo {device} >device_path && echo 1 >enable")
+    m.run(f"mkdir {port} && cd {port} && echo tcp >addr_trtype && echo ipv4 >addr_adrfam && echo {address} >addr_traddr && "
+          f"echo 4420 >addr_trsvcid && ln -s {target} subsystems/")
+
+
+class RemoteTarget:
+    """Another machine, with a disk in its memory, on a wire of its own to this one."""
+
+    address = "10.9.0.1"
+
+    def __init__(self, mib, variant):
+        self.wire = os.path.join(tempfile.mkdtemp(prefix="tsr-"), "wire")
+        wire = ["-netdev", f"stream,id=wire,server=on,addr.type=unix,addr.path={self.wire}", "-device", "virtio-net-pci,netdev=wire"]
+        self.mib = mib
+        self.machine = Machine(smp=1, mem=512 + mib, hv=None, devices=wire, name="integrations-target", variant=variant)
+
+    def start(self):
+        m = self.machine.start().wait_ready()
+        m.run(f"modprobe virtio_net && ifconfig eth0 {self.address} netmask 255.255.255.0 up")
+        m.run(f"modprobe brd rd_nr=1 rd_size={self.mib << 10}")
+        serve_nvme(m, "/dev/ram0", self.address)
+
+    def wire_to(self):
+        """QEMU's arguments for the other end, once it has started."""
+        return ["-netdev", f"stream,id=wire,server=off,addr.type=unix,addr.path={self.wire}", "-device",
+                "virtio-net-pci,netdev=wire,disable-legacy=on,iommu_platform=on"]
+
+    def stop(self):
+        self.machine.stop()
+        shutil.rmtree(os.path.dirname(self.wire))
 
 
 def image_room(mib):
@@ -247,10 +284,10 @@ LARGE = "zcat /payload/tree.tar.gz | tar -x -C /m && cp /payload/tree.sha256 /ru
 def main():
     parser = argparse.ArgumentParser(description="the long form: a tree of 10,000 files on each kind of storage")
     parser.add_argument("--variant", default="default")
-    parser.add_argument("--ceph", action="store_true", help="on Ceph RBD only")
+    parser.add_argument("--on", action="append", choices=KINDS + ("nvme-remote", "rbd"), help="this kind only; may be repeated (default: all but nvme-remote and rbd)")
     args = parser.parse_args()
-    kinds = ("rbd",) if args.ceph else KINDS
-    if args.ceph and ceph.missing():
+    kinds = tuple(args.on or KINDS)
+    if "rbd" in kinds and ceph.missing():
         sys.exit(f"integrations: these programs of Ceph's are missing: {' '.join(ceph.missing())}; apt-get install ceph-mon ceph-osd ceph-common")
     with Storage("integrations-long", LONG, args.variant, kinds) as storage:
         for kind, io in run(storage, LARGE, initrd="/media/guest-files.img").items():
