@@ -12,6 +12,7 @@
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -75,6 +76,14 @@ static bool fabrics(const char *device)
 	return transport && transport != 'p';
 }
 
+/* A SCSI disk below an iSCSI session. */
+static bool iscsi(const char *device)
+{
+	char path[PATH_MAX];
+
+	return realpath(device, path) && strstr(path, "/session");
+}
+
 /* TCP's checksum may be computed before a page leaves; if that no longer fits it, the connection stalls, and all disks behind it. */
 static bool over_network(const char *device)
 {
@@ -82,7 +91,7 @@ static bool over_network(const char *device)
 
 	if (snprintf(disk, sizeof(disk), "%s%s", device, first_of(device, "partition") ? "/.." : "") >= (int)sizeof(disk))
 		return true;
-	return first_of(disk, "pid") /* nbd */ || fabrics(disk);
+	return first_of(disk, "pid") /* nbd */ || iscsi(disk) || fabrics(disk);
 }
 
 static enum medium_kind of_queue(const char *device)

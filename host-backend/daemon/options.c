@@ -32,7 +32,7 @@ static const char help[] =
 	"this host copies none of it. Disks (or file systems) that checksum what they send would notice a\n"
 	"page that the guest changes meanwhile, as broken parity or a broken checksum of more than its own\n"
 	"data: for those, data to be written is copied first. They are known by the attribute stable_writes\n"
-	"of a disk's queue in sysfs, or of one below it (md, dm), NBD and NVMe over a network as such, and\n"
+	"of a disk's queue in sysfs, or of one below it (md, dm), NBD, iSCSI and NVMe over TCP as such, and\n"
 	"btrfs by its type. --bounce always copies for any disk. There is no \"never\": a guest could\n"
 	"damage what others store there.\n"
 	"Without an IOMMU, on loop devices, and on file systems other than ext4 and XFS everything is\n"

@@ -107,6 +107,14 @@ static int read_super(const struct image_io *io, struct image_super *super, stru
 	return 0;
 }
 
+/* Of loading: records are read first, then what they say is looked at; in bytes, as if all slots had data to be verified. */
+static void tell_load(const struct image *image, uint64_t records, uint64_t slots)
+{
+	uint64_t all = image->store.super.slots;
+
+	tell(&image->io, records + slots * TSR_BLOCK_SIZE, all * (IMAGE_RECORD_SIZE + TSR_BLOCK_SIZE));
+}
+
 static int read_records(struct image *image)
 {
 	uint64_t total = image->store.super.slots * IMAGE_RECORD_SIZE;
@@ -117,6 +125,7 @@ static int read_records(struct image *image)
 
 		if (error)
 			return error;
+		tell_load(image, done + size, 0);
 	}
 	return 0;
 }
@@ -204,7 +213,7 @@ static int load(struct image *image, bool verify_all, struct image_error *error)
 	for (uint64_t slot = 0; slot < super.slots && !result; slot++) {
 		result = load_slot(image, slot, verify_all);
 		if (slot % 1024 == 0)
-			tell(&image->io, slot, super.slots);
+			tell_load(image, super.slots * IMAGE_RECORD_SIZE, slot + 1);
 	}
 	if (result) {
 		store_fini(&image->store);

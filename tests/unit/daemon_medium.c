@@ -119,7 +119,7 @@ static void a_partition_is_like_its_disk(void **state)
 	assert_int_equal(medium_of_device(top, makedev(8, 17)), MEDIUM_STABLE);
 }
 
-/* [BLK-27] NBD, and NVMe over TCP by one controller and by a subsystem's; on PCI Express it is a disk like others. */
+/* [BLK-27] NBD, iSCSI, and NVMe over TCP by one controller and by a subsystem's; on PCI Express it is a disk like others. */
 static void what_goes_over_a_network_is_checksummed(void **state)
 {
 	(void)state;
@@ -139,6 +139,9 @@ static void what_goes_over_a_network_is_checksummed(void **state)
 	make_directory("devices/nbd0/nbd0p1");
 	make_file("devices/nbd0/nbd0p1/partition", "1");
 	make_link("../../devices/nbd0/nbd0p1", "dev/block/43:1");
+	make_directory("devices/host3/session1");
+	make_disk("host3/session1/sdc", "8:48", "0");
+	assert_int_equal(medium_of_device(top, makedev(8, 48)), MEDIUM_STABLE);
 	assert_int_equal(medium_of_device(top, makedev(43, 0)), MEDIUM_STABLE);
 	assert_int_equal(medium_of_device(top, makedev(43, 1)), MEDIUM_STABLE);
 	assert_int_equal(medium_of_device(top, makedev(259, 1)), MEDIUM_STABLE);
