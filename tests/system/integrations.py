@@ -26,6 +26,7 @@ from machine import Machine, ROOT
 
 # Of each disk as its guest sees it; and of the file system on it that the guest copies files to.
 SHORT, LONG = 16, 192
+LIMIT = 3600
 KINDS = ("raw", "sparse", "partition", "nvme", "dm", "loop", "nbd", "nvme-tcp")
 NQN = "nqn.2024-01.tessera:test"
 SECTORS_PER_MIB = 2048
@@ -133,7 +134,7 @@ class Storage:
             self.place["nvme-remote"] = self.connect(self.target.address)
         if self.cluster:
             m.run("modprobe rbd && route add default gw 10.0.2.2")
-            m.run(f"echo {self.cluster.add()} >/sys/bus/rbd/add && test -b /dev/rbd0")
+            m.run(f"echo {self.cluster.add()} >/sys/bus/rbd/add && test -b /dev/rbd0 || {{ dmesg | tail -n 8; false; }}")
             self.place["rbd"] = "/dev/rbd0"
 
     def connect(self, address):
@@ -197,18 +198,26 @@ class Stored(Guest):
 
     def start(self, wait=True):
         super().start(wait=False)
-        for kind in self.storage.kinds:
-            self.attach_one(kind)
+        # All at once: each has an image to read.
+        self.m.run(" & ".join(self.attach_line(kind) for kind in self.storage.kinds) + " & wait", limit=300)
+        assert all(d["backend"] > 0 for d in self.disks().values()), self.disks()
         self.wait_ready()
         return self
 
-    def attach_one(self, kind, place=None):
-        self.m.run(f"tessera disk attach {self.name} {kind} {place or self.storage.place[kind]} --log /run/tesserad.{kind}.log", limit=60)
+    def attach_line(self, kind, place=None):
+        return f"tessera disk attach {self.name} {kind} {place or self.storage.place[kind]} --log /run/tesserad.{kind}.log"
 
-    def state(self, kind, among):
-        """Waits until the disk is in one of these states."""
-        path = f"/sys/bus/tessera/devices/tessera{self.storage.kinds.index(kind)}/state"
-        return self.run(f"until grep -qE '^({among})$' {path}; do usleep 100000; done; cat {path}", START_LIMIT).strip()
+    def attach_one(self, kind, place=None):
+        self.m.run(self.attach_line(kind, place))
+
+    def on_each(self, command, limit):
+        """A line of shell for each disk, which is /dev/tsr$n and has its attributes in $d; one typed line, since each takes its time."""
+        every = " ".join(str(n) for n in range(len(self.storage.kinds)))
+        return self.run(f"mkdir -p /m; for n in {every}; do d=/sys/bus/tessera/devices/tessera$n; {command} || exit 1; done", limit)
+
+    def states(self):
+        """The disks' states, once all are known."""
+        return self.on_each("until grep -qE '^(blank|attached|refused|header-invalid)$' $d/state; do usleep 50000; done; cat $d/state", START_LIMIT).split()
 
     def disks(self):
         return {d["label"]: d for d in self.show()["devices"]}
@@ -216,8 +225,7 @@ class Stored(Guest):
 
 def make_images(storage):
     m = storage.machine
-    for kind in storage.kinds:
-        m.run(f"tessera image create {storage.place[kind]} --size {storage.mib}M", limit=300)
+    m.run("set -e; " + "; ".join(f"tessera image create {storage.place[kind]} --size {storage.mib}M" for kind in storage.kinds), limit=600)
     if "raw" not in storage.kinds:
         return
     # A file without holes.
@@ -229,11 +237,9 @@ def make_images(storage):
 def write_all(storage, payload, options):
     """A guest puts the payload on every disk. Returns the checksum of the checksums that it knew the payload by."""
     with Stored(storage, **options) as guest:
-        for n, kind in enumerate(storage.kinds):
-            assert guest.state(kind, "blank") == "blank"
-            guest.run(f"echo yes >/sys/bus/tessera/devices/tessera{n}/format")
-            guest.state(kind, "attached")
-            guest.run(f"mkfs.ext4 -q /dev/tsr{n} && mkdir -p /m && mount /dev/tsr{n} /m && {payload} && umount /m", 900)
+        assert guest.states() == ["blank"] * len(storage.kinds)
+        guest.on_each("echo yes >$d/format", 900)
+        guest.on_each("mkfs.ext4 -q /dev/tsr$n && mount /dev/tsr$n /m && { " + payload + "; } && umount /m", LIMIT)
         known = guest.run("cat /run/sums | sha256sum")
         used = guest.disks()
         top, = json.loads(storage.machine.run("tessera top --count 1 --json"))["guests"]
@@ -244,12 +250,10 @@ def write_all(storage, payload, options):
 def verify_all(storage, known, options):
     """Another guest of the same identity finds it."""
     with Stored(storage, **options) as guest:
-        for n, kind in enumerate(storage.kinds):
-            assert guest.state(kind, "attached|blank|refused|header-invalid") == "attached", kind
-            guest.run(f"mkdir -p /m && mount -o ro /dev/tsr{n} /m && cd /m && sha256sum -c sums >/run/checked 2>&1 || {{ tail -n 3 /run/checked; false; }}",
-                      900)
-            assert guest.run("cat /m/sums | sha256sum") == known, kind
-            guest.run("umount /m")
+        assert guest.states() == ["attached"] * len(storage.kinds)
+        sums = guest.on_each("mount -o ro /dev/tsr$n /m && (cd /m && sha256sum -c sums >/run/checked 2>&1 || { echo disk $n; tail -n 3 /run/checked; "
+                             "exit 1; }) && sha256sum </m/sums && umount /m", LIMIT)
+        assert sums == known * len(storage.kinds), sums
         errors = guest.run("cat /sys/bus/tessera/devices/tessera*/counters/integrity_errors").split()
         assert errors == ["0"] * len(storage.kinds), errors
         mixed_up(guest)
@@ -260,8 +264,10 @@ def mixed_up(guest):
     if "nbd" not in guest.storage.kinds:
         return
     guest.m.run(f"tessera disk detach {guest.name} loop && tessera disk detach {guest.name} nbd")
+    state = f"/sys/bus/tessera/devices/tessera{guest.storage.kinds.index('nbd')}/state"
+    guest.run(f"until grep -qx backend-away {state}; do usleep 50000; done")
     guest.attach_one("nbd", guest.storage.place["loop"])
-    assert guest.state("nbd", "attached|refused|header-invalid") != "attached"
+    guest.run(f"until grep -qE '^(attached|refused|header-invalid)$' {state}; do usleep 50000; done; ! grep -qx attached {state}")
 
 
 def run(storage, payload, **options):
@@ -269,8 +275,8 @@ def run(storage, payload, **options):
     known, used = write_all(storage, payload, options)
     verify_all(storage, known, options)
     m = storage.machine
-    for kind in storage.kinds:
-        assert "does not match: 0" in m.run(f"tessera image check {storage.place[kind]}", limit=300), kind
+    checked = m.run("set -e; " + "; ".join(f"tessera image check {storage.place[kind]}" for kind in storage.kinds), limit=900)
+    assert checked.count("does not match: 0") == len(storage.kinds), checked
     m.run("dmesg | grep -qE 'I/O error|BUG:|WARNING: CPU|Oops' && dmesg | tail -30 && exit 1 || true")
     return {kind: used[kind]["io"] for kind in storage.kinds}
 
