@@ -83,7 +83,7 @@ int tsr_backend_window(struct tsr_backend *backend, const struct tsr_ioc_window 
 	if (mutex_lock_killable(&backend->lock))
 		return -EINTR;
 	if (backend->windows < TSR_HOST_WINDOWS) {
-		area = tsr_window_create(arg->addr, arg->len);
+		area = tsr_window_create(backend, arg->addr, arg->len);
 		number = PTR_ERR_OR_ZERO(area);
 		if (!number) {
 			number = backend->windows++;

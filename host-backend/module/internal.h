@@ -195,6 +195,7 @@ struct tsr_mapping {
 };
 
 struct tsr_window_area {
+	char owner[TSR_NAME_SIZE + 16]; /* for messages: guest and device */
 	struct list_head link; /* of windows that could not be released yet */
 	struct page **page;    /* pinned */
 	u32 pages;
@@ -235,7 +236,7 @@ void tsr_slot_doorbell(struct tsr_guest *guest, u32 device, u32 queue);
 extern const struct file_operations tsr_backend_fops;
 
 /* window.c */
-struct tsr_window_area *tsr_window_create(u64 addr, u64 len); /* or ERR_PTR */
+struct tsr_window_area *tsr_window_create(const struct tsr_backend *backend, u64 addr, u64 len); /* or ERR_PTR */
 /* Checks that the run lies inside and is physically contiguous; its first frame in *pfn. */
 int tsr_window_run(const struct tsr_window_area *area, u64 offset, u32 pages, u64 *pfn);
 /* Lets go of everything now, or later and with a message if a page is still displaced. Never fails; area is gone. */

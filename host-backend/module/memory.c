@@ -204,7 +204,7 @@ static int donate_batch(struct tsr_memory *mem, u32 guest, u8 kind, u32 i, u64 *
 	for (k = 0; k < done; k++)
 		mem->chunk[from[k]].given = true;
 	if (status) {
-		pr_err("the hypervisor refuses memory at pfn %#llx: %s\n", batch[min(done, n - 1)].host_pfn,
+		pr_err("guest %u: the hypervisor refuses memory at pfn %#llx: %s\n", guest, batch[min(done, n - 1)].host_pfn,
 		       tsr_error_text(status));
 		return tsr_errno(status);
 	}

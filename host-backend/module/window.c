@@ -68,11 +68,11 @@ static int add_runs(struct tsr_window_area *area)
 	/* One that is begun and not finished must be removed as well. */
 	area->registered = min(area->runs, done + (status == -TSR_E_AGAIN));
 	if (status)
-		pr_warn("a window of %u pages is refused: %s\n", area->pages, tsr_error_text(status));
+		pr_warn("guest %s: a window of %u pages is refused: %s\n", area->owner, area->pages, tsr_error_text(status));
 	return tsr_errno(status);
 }
 
-struct tsr_window_area *tsr_window_create(u64 addr, u64 len)
+struct tsr_window_area *tsr_window_create(const struct tsr_backend *backend, u64 addr, u64 len)
 {
 	struct tsr_window_area *area;
 	u32 pages = len >> PAGE_SHIFT;
@@ -84,6 +84,7 @@ struct tsr_window_area *tsr_window_create(u64 addr, u64 len)
 	area = kzalloc(sizeof(*area), GFP_KERNEL_ACCOUNT);
 	if (!area)
 		return ERR_PTR(-ENOMEM);
+	snprintf(area->owner, sizeof(area->owner), "%s device %u", backend->guest->name, backend->device);
 	INIT_LIST_HEAD(&area->link);
 	INIT_LIST_HEAD(&area->mappings);
 	area->page = kvcalloc(pages, sizeof(*area->page), GFP_KERNEL_ACCOUNT);
@@ -168,14 +169,15 @@ static void retry(struct work_struct *work)
 	list_splice_init(&tsr_waiting, &now);
 	spin_unlock(&tsr_waiting_lock);
 	list_for_each_entry_safe(area, next, &now, link) {
-		u32 pages = area->pages;
+		char owner[sizeof(area->owner)];
 
+		memcpy(owner, area->owner, sizeof(owner));
 		list_del_init(&area->link);
 		if (try_release(area)) {
 			put_off(area);
 			continue;
 		}
-		pr_info("a window of %u pages has been returned after all\n", pages);
+		pr_info("guest %s: a window has been returned after all\n", owner);
 		module_put(THIS_MODULE);
 	}
 }
@@ -186,8 +188,8 @@ void tsr_window_release(struct tsr_window_area *area)
 
 	if (!status)
 		return;
-	pr_err("a window of %u pages cannot be returned now (%s): it stays pinned and is tried again each second\n",
-	       area->pages, tsr_error_text(status));
+	pr_err("guest %s: a window of %u pages cannot be returned now (%s): it stays pinned and is tried again each second\n",
+	       area->owner, area->pages, tsr_error_text(status));
 	__module_get(THIS_MODULE);
 	put_off(area);
 }
