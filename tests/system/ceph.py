@@ -61,8 +61,11 @@ class Cluster:
             raise
 
     def call(self, *command):
-        return subprocess.run([command[0], "-c", f"{self.dir}/ceph.conf", *command[1:]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              timeout=120, check=True).stdout
+        done = subprocess.run([command[0], "-c", f"{self.dir}/ceph.conf", *command[1:]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=120, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)} failed with status {done.returncode}: {done.stdout}")
+        return done.stdout
 
     def start(self, mib):
         fsid, osd = str(uuid.uuid4()), str(uuid.uuid4())
