@@ -144,6 +144,7 @@ struct blk {
 
 	/* the disk; constant while attached */
 	bool attached;
+	bool reading;           /* the guest wants it read-only; constant */
 	bool read_only;
 	struct tsr_seal_disk disk;
 	struct blk_header *header;  /* this attach's */
@@ -160,8 +161,9 @@ struct blk {
 
 	struct gendisk *gendisk;
 	struct blk_mq_tag_set tags;
-	struct mutex add_lock;  /* protects adding, and removing against it */
-	bool adding, added;
+	struct mutex add_lock;  /* protects scheduling add_work against removing */
+	bool added, refused;    /* Linux has taken the disk, or not */
+	u64 shown;              /* capacity, in blocks, that Linux was told */
 	struct work_struct add_work;
 
 	struct mutex format_lock; /* one writer of sysfs's format at a time */
@@ -227,6 +229,7 @@ int blk_exec(struct blk *b, u32 nr);
 /* blk_disk.c */
 int blk_disk_init(struct blk *b);
 void blk_disk_exit(struct blk *b);
+void blk_disk_cache(struct blk *b); /* thread, before serving: whether Linux has to flush, in this session */
 void blk_copy_from_request(void *to, struct request *rq);
 void blk_copy_to_request(struct request *rq, const void *from);
 
@@ -249,6 +252,8 @@ int blk_may_format(enum blk_state state, enum blk_format format); /* what the di
 
 /* blk_format.c: thread. Header slots are overwritten; next: the generation to begin with. */
 int blk_format_disk(struct blk *b, u64 generation);
+/* An attached disk takes what the backend has more by now; no requests of the block layer are being sent. As long as it fails, it is as before. */
+int blk_grow(struct blk *b);
 int blk_header_write(struct blk *b, struct blk_header *header);
 
 /* blk_sysfs.c */

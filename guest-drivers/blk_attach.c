@@ -169,8 +169,8 @@ static int adopt_header(struct blk *b)
 	}
 	memcpy(b->disk.disk_id, b->header->disk.disk_id, sizeof(b->disk.disk_id));
 	b->blocks = blocks;
-	b->read_only = b->answer->read_only || b->header->disk.epochs >= TSR_HEADER_EPOCHS;
-	if (b->read_only && !b->answer->read_only)
+	b->read_only = b->reading || b->answer->read_only || b->header->disk.epochs >= TSR_HEADER_EPOCHS;
+	if (b->read_only && !b->reading && !b->answer->read_only)
 		dev_warn(&b->tdev->dev, "the disk was attached %u times, which is all it takes: read-only, copy it to a new one\n",
 			 TSR_HEADER_EPOCHS);
 	b->epoch = 0;
@@ -236,6 +236,8 @@ int blk_attach(struct blk *b)
 	err = adopt_header(b);
 	if (!err && !b->read_only)
 		err = begin_epoch(b);
+	if (!err)
+		err = blk_grow(b);
 	if (err)
 		return err;
 	b->attached = true;
@@ -254,10 +256,11 @@ int blk_attach_again(struct blk *b)
 	err = blk_exec(b, 1);
 	if (err)
 		return err;
-	if (b->answer->blocks >= b->blocks && !memcmp(mine, read, sizeof(*mine)))
-		return 0;
+	if (b->answer->blocks >= b->blocks && b->answer->read_only <= b->read_only && !memcmp(mine, read, sizeof(*mine)))
+		return blk_grow(b);
 	dev_err(&b->tdev->dev, "the backend came back with %s: it is refused, requests wait\n",
 		b->answer->blocks < b->blocks ? "less capacity" :
+		b->answer->read_only > b->read_only ? "a read-only disk" :
 		memcmp(mine->disk_id, read->disk_id, sizeof(mine->disk_id)) ? "another disk" :
 		read->generation < mine->generation ? "an older state of the disk" : "an altered header");
 	blk_set_state(b, BLK_REFUSED);

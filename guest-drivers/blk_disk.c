@@ -117,12 +117,19 @@ static void add_work(struct work_struct *work)
 	struct blk *b = container_of(work, struct blk, add_work);
 	int err;
 
+	if (b->added) {
+		set_capacity_and_notify(b->gendisk, READ_ONCE(b->blocks) * SECTORS);
+		return;
+	}
+	if (b->refused)
+		return;
 	set_capacity(b->gendisk, b->blocks * SECTORS);
 	set_disk_ro(b->gendisk, b->read_only);
 	err = device_add_disk(&b->tdev->dev, b->gendisk, blk_gendisk_groups);
 	if (err)
 		dev_err(&b->tdev->dev, "Linux takes no disk of this name (%d)\n", err);
 	b->added = !err;
+	b->refused = err;
 	blk_format_finish(b, err);
 }
 
@@ -136,8 +143,14 @@ static void set_limits(struct request_queue *queue, u32 max_blocks)
 	queue->limits.discard_granularity = TSR_BLOCK_SIZE;
 	blk_queue_max_segments(queue, USHRT_MAX); /* everything is copied */
 	blk_queue_io_opt(queue, max_blocks * TSR_BLOCK_SIZE);
-	blk_queue_write_cache(queue, true, true);
 	blk_queue_flag_set(QUEUE_FLAG_NONROT, queue);
+}
+
+void blk_disk_cache(struct blk *b)
+{
+	bool volatile_cache = !(b->answer->backend_features & TSR_BLK_F_WRITE_THROUGH);
+
+	blk_queue_write_cache(b->gendisk->queue, volatile_cache, volatile_cache);
 }
 
 int blk_disk_init(struct blk *b)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause-Patent
 /* Formatting: every block gets a zero seal. Headers before, during and after it tell how far it got. */
 #include <linux/minmax.h>
+#include <linux/sched/mm.h>
+#include <linux/vmalloc.h>
 #include "blk.h"
 #include "proto/disk.h"
 
@@ -64,9 +66,8 @@ static int begin(struct blk *b, u64 generation)
 }
 
 /* As many requests at once as there are of our own. */
-static int zero_some(struct blk *b, u64 from, u64 *to)
+static int zero_some(struct blk *b, u64 from, u64 blocks, u64 *to)
 {
-	u64 blocks = b->answer->blocks;
 	u32 nr;
 
 	for (nr = 0; nr < BLK_OWN && from < blocks; nr++) {
@@ -79,6 +80,12 @@ static int zero_some(struct blk *b, u64 from, u64 *to)
 	return blk_exec(b, nr);
 }
 
+static int flush(struct blk *b)
+{
+	b->own[0] = (struct blk_req){ .op = TSR_BLK_FLUSH };
+	return blk_exec(b, 1);
+}
+
 static int zero_all(struct blk *b)
 {
 	u64 blocks = b->answer->blocks;
@@ -86,7 +93,7 @@ static int zero_all(struct blk *b)
 	int err;
 
 	while (done < blocks) {
-		err = zero_some(b, done, &done);
+		err = zero_some(b, done, blocks, &done);
 		if (err)
 			return err;
 		WRITE_ONCE(b->format_done, done);
@@ -97,8 +104,7 @@ static int zero_all(struct blk *b)
 		if (err)
 			return err;
 	}
-	b->own[0] = (struct blk_req){ .op = TSR_BLK_FLUSH };
-	return blk_exec(b, 1);
+	return flush(b);
 }
 
 int blk_format_disk(struct blk *b, u64 generation)
@@ -115,4 +121,75 @@ int blk_format_disk(struct blk *b, u64 generation)
 	if (err)
 		dev_err(&b->tdev->dev, "formatting has failed after %llu of %llu blocks (%d)\n", b->format_done, b->answer->blocks, err);
 	return err;
+}
+
+/* Freshness words for more blocks. Writeback may be waiting for the disk: rather no growth than waiting for memory. */
+static u64 *more_words(struct blk *b, u64 blocks)
+{
+	unsigned int noio = memalloc_noio_save();
+	u64 *fresh = __vmalloc(blocks * sizeof(u64), GFP_KERNEL | __GFP_ZERO | __GFP_NORETRY | __GFP_NOWARN);
+
+	memalloc_noio_restore(noio);
+	return fresh;
+}
+
+/* Nobody claims or releases blocks meanwhile: completions of this session can only be of our own requests, and there are none. */
+static void use_words(struct blk *b, u64 *fresh)
+{
+	u64 *old = b->fresh;
+	u32 i;
+
+	memcpy(fresh, old, b->blocks * sizeof(u64));
+	for (i = 0; i < b->nr_queues; i++)
+		mutex_lock_nested(&b->queue[i].mutex, i);
+	b->fresh = fresh;
+	for (i = b->nr_queues; i > 0; i--)
+		mutex_unlock(&b->queue[i - 1].mutex);
+	vfree(old);
+}
+
+/* The header that tells the new capacity: the old one stands, in the other slot, until this one is durable. */
+static int write_grown(struct blk *b, u64 blocks)
+{
+	u64 random;
+	int err = tsr_random(&random, sizeof(random));
+
+	if (err)
+		return err;
+	memcpy(b->scratch, b->header, sizeof(*b->scratch));
+	b->scratch->disk.blocks = blocks;
+	tsr_disk_progress(&b->scratch->disk, TSR_DISK_FORMATTED, random);
+	err = blk_header_write(b, b->scratch);
+	if (!err)
+		swap(b->header, b->scratch);
+	return err;
+}
+
+int blk_grow(struct blk *b)
+{
+	u64 blocks = b->answer->blocks, at = b->blocks;
+	u64 *fresh;
+	int err = 0;
+
+	if (blocks <= b->blocks || b->epoch == 0)
+		return 0;
+	fresh = more_words(b, blocks);
+	if (!fresh) {
+		dev_warn(&b->tdev->dev, "the disk could grow to %llu blocks, but there is no memory to watch over them\n", blocks);
+		return 0;
+	}
+	use_words(b, fresh);
+	while (at < blocks && !err)
+		err = zero_some(b, at, blocks, &at);
+	if (!err)
+		err = flush(b);
+	if (!err)
+		err = write_grown(b, blocks);
+	if (err) {
+		dev_err(&b->tdev->dev, "growing the disk to %llu blocks has failed (%d)\n", blocks, err);
+		return err;
+	}
+	dev_info(&b->tdev->dev, "the disk has grown from %llu to %llu blocks\n", b->blocks, blocks);
+	b->blocks = blocks;
+	return 0;
 }

@@ -8,6 +8,20 @@
 #include "blk.h"
 #include "proto/disk.h"
 
+static char *read_only[TSR_MAX_DEVICES];
+module_param_array(read_only, charp, NULL, 0444);
+MODULE_PARM_DESC(read_only, "labels of disks that are only to be read");
+
+static bool named(const char *label, char *const labels[])
+{
+	u32 i;
+
+	for (i = 0; i < TSR_MAX_DEVICES && labels[i]; i++)
+		if (!strncmp(label, labels[i], TSR_LABEL_SIZE))
+			return true;
+	return false;
+}
+
 static irqreturn_t control_event(int irq, void *arg)
 {
 	blk_poke(arg);
@@ -172,6 +186,7 @@ static struct blk *create(struct tsr_device *tdev)
 	b->control_event = -1;
 	b->disk.suite = tdev->desc.suite;
 	memcpy(b->disk.label, tdev->desc.label, sizeof(b->disk.label));
+	b->reading = named(tdev->desc.label, read_only);
 	init_waitqueue_head(&b->wait);
 	init_waitqueue_head(&b->format_wait);
 	mutex_init(&b->format_lock);
@@ -250,7 +265,6 @@ static struct tsr_driver blk_driver = {
 	.driver = {
 		.name = "tessera_blk",
 		.dev_groups = blk_device_groups,
-		.suppress_bind_attrs = true,
 	},
 	.type = TSR_DEVICE_BLOCK,
 	.probe = blk_probe,

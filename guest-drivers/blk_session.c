@@ -148,6 +148,8 @@ static void fill_control(struct blk *b, u32 session)
 	control->depth = BLK_DEPTH;
 	control->data_pages = b->data_pages;
 	control->event = b->control_event;
+	control->features = TSR_BLK_FEATURES;
+	control->reading = b->reading;
 	for (i = 0; i < b->nr_queues; i++) {
 		struct blk_queue *q = &b->queue[i];
 
@@ -171,7 +173,7 @@ static int check_answer(struct blk *b)
 	virt_rmb();
 	memcpy(b->answer, control_of(b), sizeof(*b->answer));
 	barrier(); /* from here on only the copy */
-	error = tsr_control_check_back(b->answer);
+	error = tsr_control_check_back(b->answer, TSR_BLK_FEATURES);
 	if (error != TSR_CONTROL_OK) {
 		dev_err(&b->tdev->dev, "the backend's answer is not valid: %s\n", tsr_control_error_text(error));
 		return -EPROTO;
@@ -246,11 +248,12 @@ static void serve(struct blk *b)
 	u32 i;
 
 	blk_set_state(b, BLK_ATTACHED);
+	blk_disk_cache(b);
 	for (i = 0; i < b->nr_queues; i++)
 		blk_q_serve(&b->queue[i]);
 	mutex_lock(&b->add_lock);
-	if (!b->removing && !b->adding) {
-		b->adding = true;
+	if (!b->removing && b->shown != b->blocks) {
+		b->shown = b->blocks;
 		schedule_work(&b->add_work);
 	}
 	mutex_unlock(&b->add_lock);

@@ -44,6 +44,8 @@ static ssize_t format_store(struct device *dev, struct device_attribute *attr, c
 	if (err)
 		return err;
 	err = blk_may_format(READ_ONCE(b->state), format);
+	if (!err && (b->reading || b->answer->read_only))
+		err = -EROFS;
 	if (!err && READ_ONCE(b->format_result) == -EINPROGRESS)
 		err = -EBUSY; /* of a writer that was interrupted */
 	if (!err) {

@@ -33,8 +33,8 @@ enum tsr_control_error tsr_control_check_front(const struct tsr_blk_control *con
 		return TSR_CONTROL_BAD_DATA_PAGES;
 	if (control->event >= TSR_MAX_EVENTS)
 		return TSR_CONTROL_BAD_EVENT;
-	if (control->features)
-		return TSR_CONTROL_BAD_FEATURES;
+	if (control->reading > 1)
+		return TSR_CONTROL_BAD_READ_ONLY;
 	if (!tsr_is_zero(control->reserved0, sizeof(control->reserved0)) ||
 	    !tsr_is_zero(&control->queue[control->queues], unused * sizeof(control->queue[0])))
 		return TSR_CONTROL_BAD_RESERVED;
@@ -47,7 +47,7 @@ enum tsr_control_error tsr_control_check_front(const struct tsr_blk_control *con
 	return TSR_CONTROL_OK;
 }
 
-enum tsr_control_error tsr_control_check_back(const struct tsr_blk_control *control)
+enum tsr_control_error tsr_control_check_back(const struct tsr_blk_control *control, uint32_t features)
 {
 	if (control->state > TSR_BLK_BACKEND_FAILED)
 		return TSR_CONTROL_BAD_STATE;
@@ -61,7 +61,7 @@ enum tsr_control_error tsr_control_check_back(const struct tsr_blk_control *cont
 		return TSR_CONTROL_BAD_ERROR;
 	if (control->blocks == 0 || control->blocks > TSR_DISK_MAX_BLOCKS)
 		return TSR_CONTROL_BAD_BLOCKS;
-	if (control->backend_features)
+	if (control->backend_features & ~features)
 		return TSR_CONTROL_BAD_FEATURES;
 	if (control->read_only > 1)
 		return TSR_CONTROL_BAD_READ_ONLY;
@@ -88,7 +88,7 @@ const char *tsr_control_error_text(enum tsr_control_error error)
 	case TSR_CONTROL_BAD_EVENT:
 		return "event number out of range";
 	case TSR_CONTROL_BAD_FEATURES:
-		return "features this side does not know";
+		return "features that this side did not name";
 	case TSR_CONTROL_BAD_RESERVED:
 		return "reserved bytes are not zero";
 	case TSR_CONTROL_BAD_TOKEN:
@@ -100,7 +100,7 @@ const char *tsr_control_error_text(enum tsr_control_error error)
 	case TSR_CONTROL_BAD_BLOCKS:
 		return "impossible capacity";
 	case TSR_CONTROL_BAD_READ_ONLY:
-		return "read_only is neither 0 nor 1";
+		return "reading or read_only is neither 0 nor 1";
 	}
 	return "unknown error";
 }

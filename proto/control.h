@@ -27,8 +27,8 @@ enum tsr_control_error {
 /* Backend: checks what the front-end wrote; session is the one of the CONNECT event. The backend's own part is not looked at. */
 enum tsr_control_error tsr_control_check_front(const struct tsr_blk_control *control, uint32_t session);
 
-/* Front-end: checks what the backend wrote. The front-end's own part is not looked at. */
-enum tsr_control_error tsr_control_check_back(const struct tsr_blk_control *control);
+/* Front-end: checks what the backend wrote; features: what the front-end said it understands. Its own part is not looked at. */
+enum tsr_control_error tsr_control_check_back(const struct tsr_blk_control *control, uint32_t features);
 
 /* A short text for people. */
 const char *tsr_control_error_text(enum tsr_control_error error);

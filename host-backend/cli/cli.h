@@ -22,7 +22,7 @@ struct cli_command {
 extern const struct cli_command
 	cli_info, cli_counters, cli_dma_faults, cli_top, cli_measure, cli_complete, cli_console, cli_token_list,
 	cli_guest_create, cli_guest_run, cli_guest_start, cli_guest_list, cli_guest_show, cli_guest_stop, cli_guest_destroy,
-	cli_disk_attach, cli_disk_detach, cli_image_create, cli_image_check;
+	cli_disk_attach, cli_disk_detach, cli_disk_resize, cli_image_create, cli_image_check, cli_image_grow, cli_image_repair;
 
 /* All of them, those of one group together. */
 const struct cli_command *const *cli_commands(size_t *count);
@@ -54,6 +54,12 @@ const char *backend_mode(const struct tsr_ioc_backend *report);
 const char *backend_reason(const struct tsr_ioc_backend *report);
 /* A device of the guest's by label or number; -1 after saying that there is none. */
 int host_device(const struct tsr_ioc_config *config, const char *label_or_number);
+
+/* --size of an image, in blocks; optind is then at the other arguments. False after saying what is wrong. image.c */
+bool image_size_option(const struct cli_command *self, int argc, char **argv, uint64_t *blocks);
+
+/* Ends the process that serves a device of the guest's, and waits for it. CLI_OK, or CLI_FAILED after saying why not. disk.c */
+int disk_end(int fd, struct tsr_ioc_config *config, int device);
 
 /* ------------------------------------------------------------------ text.c */
 

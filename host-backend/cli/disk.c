@@ -19,7 +19,7 @@
 struct attach {
 	const char *daemon; /* NULL: beside this program, else in PATH */
 	const char *log;
-	const char *bounce, *engine, *create; /* NULL: tesserad's default */
+	const char *bounce, *cache, *engine, *create; /* NULL: tesserad's default */
 	bool read_only, foreground;
 };
 
@@ -46,6 +46,7 @@ static _Noreturn void run_daemon(const struct attach *a, uint32_t guest, int dev
 		args[n++] = "--foreground";
 	pass_on(args, &n, "--log", a->log);
 	pass_on(args, &n, "--bounce", a->bounce);
+	pass_on(args, &n, "--cache", a->cache);
 	pass_on(args, &n, "--engine", a->engine);
 	pass_on(args, &n, "--create", a->create);
 	if (a->daemon) {
@@ -155,6 +156,7 @@ static int run_attach(const struct cli_command *self, int argc, char **argv)
 		{ "log", required_argument, NULL, 'l' },
 		{ "daemon", required_argument, NULL, 'd' },
 		{ "bounce", required_argument, NULL, 'b' },
+		{ "cache", required_argument, NULL, 'h' },
 		{ "engine", required_argument, NULL, 'e' },
 		{ "create", required_argument, NULL, 'c' },
 		{ "foreground", no_argument, NULL, 'f' },
@@ -174,6 +176,8 @@ static int run_attach(const struct cli_command *self, int argc, char **argv)
 			a.daemon = optarg;
 		else if (c == 'b')
 			a.bounce = optarg;
+		else if (c == 'h')
+			a.cache = optarg;
 		else if (c == 'e')
 			a.engine = optarg;
 		else if (c == 'c')
@@ -201,6 +205,7 @@ const struct cli_command cli_disk_attach = {
 		"block device made by `tessera image create`. Starts tesserad and returns when it serves the disk; it ends\n"
 		"with the guest or with `tessera disk detach`.\n\n"
 		"  --read-only    refuse the guest's writes\n"
+		"  --cache HOW    writeback or writethrough: when a write is durable (see tesserad --help)\n"
 		"  --bounce WHEN  auto or always: copy what is to be written first (see tesserad --help)\n"
 		"  --engine NAME  what keeps the image, if not a file or block device (see tesserad --help)\n"
 		"  --create SIZE  make an empty disk if the place named IMAGE is blank\n"
@@ -227,6 +232,19 @@ static bool wait_for_end(pid_t pid, int fd, uint32_t guest, int device, int seco
 	return host_call(fd, TSR_IOC_CONFIG, &config) < 0 || config.backend[device] != pid;
 }
 
+int disk_end(int fd, struct tsr_ioc_config *config, int device)
+{
+	if (config->backend[device] <= 0)
+		return cli_fail(config->backend[device] ?
+				"the process that served this disk has ended, and something it started still holds it" :
+				"nobody serves this disk");
+	if (kill(config->backend[device], SIGTERM) && errno != ESRCH)
+		return cli_fail("process %d cannot be told to end: %s", config->backend[device], strerror(errno));
+	if (!wait_for_end(config->backend[device], fd, config->guest, device, 30))
+		return cli_fail("process %d still serves the disk after 30 seconds: it may wait for its storage", config->backend[device]);
+	return CLI_OK;
+}
+
 static int run_detach(const struct cli_command *self, int argc, char **argv)
 {
 	struct tsr_ioc_config config;
@@ -240,13 +258,8 @@ static int run_detach(const struct cli_command *self, int argc, char **argv)
 	device = host_device(&config, argv[2]);
 	if (device < 0)
 		return CLI_FAILED;
-	if (config.backend[device] <= 0)
-		return cli_fail(config.backend[device] ? "the process that served this disk has ended, and something it started still holds it" :
-							 "nobody serves this disk");
-	if (kill(config.backend[device], SIGTERM) && errno != ESRCH)
-		return cli_fail("process %d cannot be told to end: %s", config.backend[device], strerror(errno));
-	if (!wait_for_end(config.backend[device], fd, config.guest, device, 30))
-		return cli_fail("process %d still serves the disk after 30 seconds: it may wait for its storage", config.backend[device]);
+	if (disk_end(fd, &config, device))
+		return CLI_FAILED;
 	printf("disk %s of guest %s is detached; the guest waits for it to come back\n", argv[2], config.name);
 	return CLI_OK;
 }

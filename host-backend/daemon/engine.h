@@ -62,7 +62,7 @@ struct engine {
 	 * read, write and sync in those threads, several at a time, and each queue waits for them.
 	 */
 	void (*submit)(struct engine_io *io);
-	/* Chooses how the guest's blocks are moved (medium.h). NULL: always by private buffers. */
+	/* Chooses how the guest's blocks are moved (medium.h); slots: those of the image as it was made. NULL: always by private buffers. */
 	void (*medium)(void *context, struct medium *medium, bool read_only, uint64_t slots, bool iommu, bool bounce_always);
 };
 

@@ -163,11 +163,12 @@ int main(int argc, char **argv)
 	if (backend_attach(&backend, options.guest, options.device))
 		return 1;
 	if (engine->medium)
-		engine->medium(image.io.context, &medium, options.read_only, image.store.super.slots, backend.iommu, options.bounce_always);
+		engine->medium(image.io.context, &medium, options.read_only, image_zone_end(&image.store.super, 0), backend.iommu, options.bounce_always);
 	else
 		medium_copy(&medium, TSR_BACKEND_WHY_ENGINE);
 	medium_say(&medium);
 	disk_init(&disk, &image, engine, &medium, backend.page);
+	disk.through = options.write_through;
 	if (ready >= 0 && write(ready, "", 1) != 1)
 		log_line("the parent has gone");
 	status = run(&disk, &backend, signals);

@@ -20,6 +20,8 @@ static const char help[] =
 	"  --engine NAME  what keeps the image (default: file); the list below tells what PATH is then\n"
 	"  --create SIZE  make an empty disk of SIZE (such as 1G) if the engine's place for it is blank\n"
 	"  --read-only    refuse writes\n"
+	"  --cache HOW    writeback (the default): what the guest has not flushed may be lost by a crash of this\n"
+	"                 host; writethrough: each write is durable when it is answered, which is slower\n"
 	"  --foreground   stay in the foreground\n"
 	"  --log FILE     append messages to FILE instead of writing them to stderr\n"
 	"  --bounce WHEN  auto (the default) or always: see below\n"
@@ -38,7 +40,7 @@ static const char help[] =
 	"Without an IOMMU, on loop devices, and on file systems other than ext4 and XFS everything is\n"
 	"copied. `tessera guest show` tells which it is, and counts pages.\n";
 
-enum { GUEST = 256, DEVICE, IMAGE, ENGINE_NAME, CREATE, READ_ONLY, FOREGROUND, LOG, BOUNCE, HELP };
+enum { GUEST = 256, DEVICE, IMAGE, ENGINE_NAME, CREATE, READ_ONLY, CACHE, FOREGROUND, LOG, BOUNCE, HELP };
 
 static const struct option names[] = {
 	{ "guest", required_argument, NULL, GUEST },
@@ -47,6 +49,7 @@ static const struct option names[] = {
 	{ "engine", required_argument, NULL, ENGINE_NAME },
 	{ "create", required_argument, NULL, CREATE },
 	{ "read-only", no_argument, NULL, READ_ONLY },
+	{ "cache", required_argument, NULL, CACHE },
 	{ "foreground", no_argument, NULL, FOREGROUND },
 	{ "log", required_argument, NULL, LOG },
 	{ "bounce", required_argument, NULL, BOUNCE },
@@ -116,6 +119,15 @@ static bool bounce(struct options *options, const char *when)
 	return false;
 }
 
+static bool cache(struct options *options, const char *how)
+{
+	options->write_through = !strcmp(how, "writethrough");
+	if (options->write_through || !strcmp(how, "writeback"))
+		return true;
+	fprintf(stderr, "tesserad: --cache %s: give writeback or writethrough\n", how);
+	return false;
+}
+
 int options_parse(struct options *options, int argc, char **argv)
 {
 	bool have_guest = false, have_device = false;
@@ -146,6 +158,10 @@ int options_parse(struct options *options, int argc, char **argv)
 			break;
 		case READ_ONLY:
 			options->read_only = true;
+			break;
+		case CACHE:
+			if (!cache(options, optarg))
+				return 2;
 			break;
 		case FOREGROUND:
 			options->foreground = true;

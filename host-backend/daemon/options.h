@@ -12,6 +12,7 @@ struct options {
 	uint64_t create; /* blocks of an image to be made if the place is empty; 0: none */
 	const char *log; /* or NULL */
 	bool read_only, foreground;
+	bool write_through; /* a completed write is durable */
 	bool bounce_always; /* writes from a private copy, whatever the medium is */
 };
 

@@ -43,7 +43,7 @@ static void say(struct session *session, enum tsr_blk_backend_state state, enum 
 	struct tsr_blk_control *control = session->control;
 
 	control->blocks = state == TSR_BLK_BACKEND_READY ? session->disk->image->store.super.blocks : 0;
-	control->backend_features = 0;
+	control->backend_features = session->disk->through ? session->features & TSR_BLK_F_WRITE_THROUGH : 0;
 	control->read_only = session->disk->read_only;
 	control->error = error;
 	shared_store(&control->state, state);
@@ -67,7 +67,7 @@ static int start_queue(struct session *session, const struct tsr_blk_control *co
 		.depth = control->depth,
 		.data_pages = control->data_pages,
 		.blocks = session->disk->image->store.super.blocks,
-		.read_only = session->disk->read_only,
+		.read_only = session->disk->read_only || control->reading,
 	};
 	error = map_run(session, &tokens->ring, TSR_RING_PAGES(control->depth), &queue->ring);
 	if (!error)
@@ -153,6 +153,7 @@ void session_connect(struct session *session, const struct tsr_backend_event *ev
 		return;
 	}
 	bad = tsr_control_check_front(&control, event->session);
+	session->features = control.features;
 	session->event = control.event < TSR_MAX_EVENTS ? control.event : 0;
 	if (bad) {
 		log_guest("session %u refused: %s", event->session, tsr_control_error_text(bad));

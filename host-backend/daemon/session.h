@@ -18,6 +18,7 @@ struct session {
 	int trouble;      /* eventfd: a queue is broken; the main thread then calls session_broken */
 	bool open;
 	uint32_t number;
+	uint32_t features; /* that the front-end understands */
 	uint32_t event;   /* raised when the control page has changed */
 	uint32_t queues;  /* running */
 	uint32_t tokens;  /* mapped */

@@ -81,13 +81,14 @@ static void add_data(struct work *work, bool write, uint32_t index, uint32_t cou
 	for (uint32_t end = index + count; index < end; index += run, slot += run) {
 		run = direct ? place_run(work, index, end - index) : end - index;
 		add_op(work, direct ? OP_FIXED : OP_DATA, write, data_at(work, index, direct), run * TSR_BLOCK_SIZE,
-		       image_data_at(store_of(work)->super.slots, slot));
+		       image_data_of(&store_of(work)->super, slot));
 	}
 }
 
 static void add_records(struct work *work, uint32_t slot, uint32_t count)
 {
-	add_op(work, OP_META, true, &store_of(work)->record[slot], count * IMAGE_RECORD_SIZE, image_record_at(slot));
+	add_op(work, OP_META, true, &store_of(work)->record[slot], count * IMAGE_RECORD_SIZE,
+	       image_record_of(&store_of(work)->super, slot));
 }
 
 static void start_sync(struct work *work)
@@ -104,11 +105,22 @@ static void start_sync(struct work *work)
 	DISK_COUNT(work->queue->counters, syncs, 1);
 }
 
+/* The table of spec/block.md. */
 static enum tsr_blk_status status_of(int error)
 {
-	if (error == 0)
+	switch (-error) {
+	case 0:
 		return TSR_BLK_OK;
-	return error == -ENOSPC || error == -EDQUOT ? TSR_BLK_E_NOSPACE : TSR_BLK_E_IO;
+	case ENOSPC:
+	case EDQUOT:
+	case EFBIG:
+		return TSR_BLK_E_NOSPACE;
+	case EROFS:
+	case EPERM:
+	case EACCES:
+		return TSR_BLK_E_READONLY;
+	}
+	return TSR_BLK_E_IO;
 }
 
 /* ------------------------------------------------------------------ reads */
@@ -123,9 +135,9 @@ static uint32_t read_run(const struct work *work, uint32_t from)
 {
 	uint32_t end = from + 1;
 
-	while (end < work->request.count && read_has_data(work, end) && work->slot[end] == work->slot[end - 1] + 1)
+	while (end < work->request.count && read_has_data(work, end))
 		end++;
-	return end - from;
+	return store_run(store_of(work), work->slot, from, end);
 }
 
 static void finish_read(struct work *work)
@@ -179,7 +191,7 @@ static void write_slots(struct work *work)
 	for (uint32_t i = 0; i < work->request.count; i++)
 		store_seal(store, &work->write, i, data ? work->crc[i] : 0);
 	for (uint32_t i = 0; i < work->request.count; i += run) {
-		run = store_run(slots, i, work->request.count);
+		run = store_run(store, slots, i, work->request.count);
 		if (data)
 			add_data(work, true, i, run, slots[i]);
 		add_records(work, slots[i], run);
@@ -198,7 +210,7 @@ static void undo_write(struct work *work)
 	work->ops = 0;
 	store_void(store, &work->write);
 	for (uint32_t i = 0; i < work->request.count; i += run) {
-		run = store_run(slots, i, work->request.count);
+		run = store_run(store, slots, i, work->request.count);
 		add_records(work, slots[i], run);
 	}
 }
@@ -231,7 +243,7 @@ static void finish_write(struct work *work)
 		DISK_COUNT(work->queue->counters, direct_in, work->request.count);
 	disk_commit(disk, &work->write);
 	DISK_COUNT(work->queue->counters, blocks_written, work->request.count);
-	if (work->request.flags & TSR_BLK_FUA)
+	if (work->request.flags & TSR_BLK_FUA || disk->through)
 		start_sync(work);
 	else
 		queue_complete(work, TSR_BLK_OK);

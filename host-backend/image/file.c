@@ -218,6 +218,28 @@ int image_file_create(const char *path, uint64_t blocks, void (*progress)(uint64
 	return result;
 }
 
+int image_file_grow(const char *path, uint64_t blocks, struct image_error *error)
+{
+	struct image_file file;
+	uint64_t bytes, before;
+	int result = image_file_open(&file, path, false, NULL, error);
+
+	if (result)
+		return result;
+	before = file.io.size;
+	result = image_grown_bytes(&file.io, blocks, &bytes, error);
+	if (!result && !file.device && before < bytes) {
+		if (ftruncate(file.fd, bytes))
+			result = refuse(error, errno, path, "making it so large failed", NULL);
+		file.io.size = bytes;
+	}
+	/* A file's new part is zeros, unless it was there before. */
+	if (!result)
+		result = image_grow(&file.io, blocks, before == file.io.size, error);
+	image_file_close(&file);
+	return result;
+}
+
 void image_file_close(struct image_file *file)
 {
 	if (file->direct >= 0)

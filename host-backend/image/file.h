@@ -26,6 +26,9 @@ int image_file_open(struct image_file *file, const char *path, bool read_only, v
  */
 int image_file_create(const char *path, uint64_t blocks, void (*progress)(uint64_t done, uint64_t total), struct image_error *error);
 
+/* Grows the image in path to blocks; a file is made as large as that needs, a block device has to be. 0 or a negative errno. */
+int image_file_grow(const char *path, uint64_t blocks, struct image_error *error);
+
 /*
  * Opens the medium once more, with O_DIRECT, for the slots' data; everything else stays with fd and the page cache, and the two share no
  * page. A sync of fd makes both durable. The lock is shared out between both descriptors. After image_load. 0 or a negative errno:

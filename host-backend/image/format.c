@@ -11,6 +11,11 @@ uint64_t image_slots(uint64_t blocks)
 	return blocks + (spare < IMAGE_SPARE_MIN ? IMAGE_SPARE_MIN : spare);
 }
 
+static uint64_t whole_pages(uint64_t bytes)
+{
+	return (bytes + TSR_BLOCK_SIZE - 1) & ~(uint64_t)(TSR_BLOCK_SIZE - 1);
+}
+
 uint64_t image_record_at(uint64_t slot)
 {
 	return IMAGE_RECORD_OFFSET + slot * IMAGE_RECORD_SIZE;
@@ -18,14 +23,59 @@ uint64_t image_record_at(uint64_t slot)
 
 uint64_t image_data_at(uint64_t slots, uint64_t slot)
 {
-	uint64_t start = (image_record_at(slots) + TSR_BLOCK_SIZE - 1) & ~(uint64_t)(TSR_BLOCK_SIZE - 1);
-
-	return start + slot * TSR_BLOCK_SIZE;
+	return whole_pages(image_record_at(slots)) + slot * TSR_BLOCK_SIZE;
 }
 
 uint64_t image_size(uint64_t slots)
 {
 	return image_data_at(slots, slots);
+}
+
+struct zone {
+	uint64_t first, end; /* slots */
+	uint64_t at;         /* its records; data follows from the next page */
+};
+
+static uint64_t zone_data(const struct zone *zone)
+{
+	return zone->at + whole_pages((zone->end - zone->first) * IMAGE_RECORD_SIZE);
+}
+
+static struct zone zone_of(const struct image_super *super, uint64_t slot)
+{
+	struct zone zone = { .at = IMAGE_RECORD_OFFSET };
+
+	for (uint32_t i = 0;; i++) {
+		zone.end = i == super->growths ? super->slots : image_slots(super->earlier[i]);
+		if (slot < zone.end || i == super->growths)
+			return zone;
+		zone.at = zone_data(&zone) + (zone.end - zone.first) * TSR_BLOCK_SIZE;
+		zone.first = zone.end;
+	}
+}
+
+uint64_t image_record_of(const struct image_super *super, uint64_t slot)
+{
+	struct zone zone = zone_of(super, slot);
+
+	return zone.at + (slot - zone.first) * IMAGE_RECORD_SIZE;
+}
+
+uint64_t image_data_of(const struct image_super *super, uint64_t slot)
+{
+	struct zone zone = zone_of(super, slot);
+
+	return zone_data(&zone) + (slot - zone.first) * TSR_BLOCK_SIZE;
+}
+
+uint64_t image_size_of(const struct image_super *super)
+{
+	return image_data_of(super, super->slots);
+}
+
+uint64_t image_zone_end(const struct image_super *super, uint64_t slot)
+{
+	return zone_of(super, slot).end;
 }
 
 static uint32_t super_crc(const struct image_super *super)
@@ -40,6 +90,21 @@ void image_super_seal(struct image_super *super)
 	super->crc = super_crc(super);
 }
 
+/* Capacities rise from one growth to the next; there are none behind the last. */
+static bool growths_valid(const struct image_super *super)
+{
+	uint64_t last = 0;
+
+	if (super->growths > IMAGE_MAX_GROWTHS)
+		return false;
+	for (uint32_t i = 0; i < IMAGE_MAX_GROWTHS; i++) {
+		if (i >= super->growths ? super->earlier[i] != 0 : super->earlier[i] <= last)
+			return false;
+		last = super->earlier[i];
+	}
+	return super->growths == 0 || super->earlier[super->growths - 1] < super->blocks;
+}
+
 enum image_super_error image_super_check(const struct image_super *super)
 {
 	if (memcmp(super->magic, IMAGE_MAGIC, sizeof(super->magic)))
@@ -49,7 +114,7 @@ enum image_super_error image_super_check(const struct image_super *super)
 	if (super->version != IMAGE_VERSION)
 		return IMAGE_SUPER_VERSION;
 	if (super->blocks == 0 || super->blocks > IMAGE_MAX_BLOCKS || super->slots != image_slots(super->blocks) ||
-	    super->checkpoint > IMAGE_MAX_SEQUENCE)
+	    super->checkpoint > IMAGE_MAX_SEQUENCE || !growths_valid(super))
 		return IMAGE_SUPER_GEOMETRY;
 	return IMAGE_SUPER_OK;
 }

@@ -6,6 +6,7 @@
  *   64 KiB   the guest's header slots 0 and 1     64 KiB each
  *   192 KiB  records, one of 64 bytes per slot
  *   then     data, 4 KiB per slot
+ *   then     if it has grown: more records and their data, once for each time (a zone)
  *
  * Copy on write: there are more slots than blocks. A write takes a free slot for each block, writes its data and its record, and is
  * complete when both are. Of several valid records of one block the one with the highest sequence counts. The slot it supersedes is used
@@ -28,6 +29,7 @@
 #define IMAGE_MAX_BLOCKS    (1ull << 31) /* 8 TiB: slot numbers stay below 2^32 - 1 */
 #define IMAGE_SPARE_MIN     1024u
 #define IMAGE_MAX_SEQUENCE  (1ull << 62)
+#define IMAGE_MAX_GROWTHS   32u
 
 struct image_super {
 	uint8_t magic[8];
@@ -38,7 +40,10 @@ struct image_super {
 	uint64_t slots;
 	uint64_t generation; /* of the superblock; the higher valid copy counts */
 	uint64_t checkpoint; /* records up to this sequence are durable with their data; later ones are verified on load */
-	uint8_t reserved1[4096 - 68];
+	uint32_t growths;    /* how often it has grown, at most IMAGE_MAX_GROWTHS */
+	uint32_t reserved1;
+	uint64_t earlier[IMAGE_MAX_GROWTHS]; /* the capacities before each time, rising; the rest is 0 */
+	uint8_t reserved2[4096 - 76 - 8 * IMAGE_MAX_GROWTHS];
 	uint32_t crc;        /* CRC-32C of all before */
 };
 _Static_assert(sizeof(struct image_super) == IMAGE_SUPER_SIZE, "superblock has the wrong size");
@@ -68,10 +73,18 @@ enum image_super_error {
 /* Slots for a capacity: one in sixteen is spare, at least IMAGE_SPARE_MIN. */
 uint64_t image_slots(uint64_t blocks);
 
-/* Byte offsets. slot < slots. */
+/* Byte offsets in an image of so many slots that has never grown, and its size. slot < slots. */
 uint64_t image_record_at(uint64_t slot);
 uint64_t image_data_at(uint64_t slots, uint64_t slot);
 uint64_t image_size(uint64_t slots);
+
+/* The same in any image. Neighbours are neighbours there too, but not over a zone's end. super has been checked. */
+uint64_t image_record_of(const struct image_super *super, uint64_t slot);
+uint64_t image_data_of(const struct image_super *super, uint64_t slot);
+uint64_t image_size_of(const struct image_super *super);
+
+/* The first slot behind the zone of this one. */
+uint64_t image_zone_end(const struct image_super *super, uint64_t slot);
 
 void image_super_seal(struct image_super *super);
 enum image_super_error image_super_check(const struct image_super *super);

@@ -8,7 +8,7 @@
 
 #define CHUNK (1u << 20) /* bytes of one read of the record table */
 
-__attribute__((format(printf, 3, 4))) static int fail(struct image_error *error, int code, const char *format, ...)
+int image_fail(struct image_error *error, int code, const char *format, ...)
 {
 	va_list arguments;
 
@@ -39,7 +39,7 @@ static void tell(const struct image_io *io, uint64_t done, uint64_t total)
 		io->progress(done, total);
 }
 
-static int write_zeros(const struct image_io *io, uint64_t from, uint64_t to)
+int image_write_zeros(const struct image_io *io, uint64_t from, uint64_t to)
 {
 	static const uint8_t zeros[CHUNK];
 	const uint64_t start = from;
@@ -63,15 +63,15 @@ int image_create(const struct image_io *io, uint64_t blocks, const uint8_t id[16
 	int result;
 
 	if (blocks == 0 || blocks > IMAGE_MAX_BLOCKS)
-		return fail(error, -EINVAL, "a disk has from 1 to %llu blocks of 4 KiB; choose another size", IMAGE_MAX_BLOCKS);
+		return image_fail(error, -EINVAL, "a disk has from 1 to %llu blocks of 4 KiB; choose another size", IMAGE_MAX_BLOCKS);
 	if (io->size < image_bytes(blocks))
-		return fail(error, -ENOSPC, "%llu blocks need %llu bytes, there are %llu; choose a smaller size or a larger medium",
+		return image_fail(error, -ENOSPC, "%llu blocks need %llu bytes, there are %llu; choose a smaller size or a larger medium",
 			    (unsigned long long)blocks, (unsigned long long)image_bytes(blocks), (unsigned long long)io->size);
 	memcpy(super.id, id, sizeof(super.id));
 	image_super_seal(&super);
-	result = write_zeros(io, 0, IMAGE_RECORD_OFFSET);
+	result = image_write_zeros(io, 0, IMAGE_RECORD_OFFSET);
 	if (!result && clear)
-		result = write_zeros(io, IMAGE_RECORD_OFFSET, image_record_at(super.slots));
+		result = image_write_zeros(io, IMAGE_RECORD_OFFSET, image_record_at(super.slots));
 	if (!result)
 		result = io->sync(io->context);
 	for (uint32_t copy = 0; copy < IMAGE_SUPER_COPIES && !result; copy++)
@@ -79,7 +79,7 @@ int image_create(const struct image_io *io, uint64_t blocks, const uint8_t id[16
 	if (!result)
 		result = io->sync(io->context);
 	if (result)
-		fail(error, result, "writing the new image failed: %s", strerror(-result));
+		image_fail(error, result, "writing the new image failed: %s", strerror(-result));
 	return result;
 }
 
@@ -93,17 +93,17 @@ static int read_super(const struct image_io *io, struct image_super *super, stru
 		int result = read_at(io, &copy[i], sizeof(copy[i]), i * IMAGE_SUPER_SIZE);
 
 		if (result)
-			return fail(error, result, "reading the superblock failed: %s", strerror(-result));
+			return image_fail(error, result, "reading the superblock failed: %s", strerror(-result));
 		bad[i] = image_super_check(&copy[i]);
 	}
 	if (bad[0] != IMAGE_SUPER_OK || (bad[1] == IMAGE_SUPER_OK && copy[1].generation > copy[0].generation))
 		best = 1;
 	if (bad[best] != IMAGE_SUPER_OK)
-		return fail(error, -EINVAL, "%s; make one with `tessera image create`", image_super_error_text(bad[0]));
+		return image_fail(error, -EINVAL, "%s; make one with `tessera image create`", image_super_error_text(bad[0]));
 	*super = copy[best];
-	if (io->size < image_size(super->slots))
-		return fail(error, -EINVAL, "the image is cut short: it needs %llu bytes and has %llu; restore it from a copy",
-			    (unsigned long long)image_size(super->slots), (unsigned long long)io->size);
+	if (io->size < image_size_of(super))
+		return image_fail(error, -EINVAL, "the image is cut short: it needs %llu bytes and has %llu; restore it from a copy",
+			    (unsigned long long)image_size_of(super), (unsigned long long)io->size);
 	return 0;
 }
 
@@ -117,23 +117,27 @@ static void tell_load(const struct image *image, uint64_t records, uint64_t slot
 
 static int read_records(struct image *image)
 {
-	uint64_t total = image->store.super.slots * IMAGE_RECORD_SIZE;
+	struct store *store = &image->store;
+	uint64_t count;
 
-	for (uint64_t done = 0; done < total; done += CHUNK) {
-		uint64_t size = total - done < CHUNK ? total - done : CHUNK;
-		int error = read_at(&image->io, (uint8_t *)image->store.record + done, size, IMAGE_RECORD_OFFSET + done);
+	for (uint64_t slot = 0; slot < store->super.slots; slot += count) {
+		int error;
 
+		count = image_zone_end(&store->super, slot) - slot;
+		if (count > CHUNK / IMAGE_RECORD_SIZE)
+			count = CHUNK / IMAGE_RECORD_SIZE;
+		error = read_at(&image->io, &store->record[slot], count * IMAGE_RECORD_SIZE, image_record_of(&store->super, slot));
 		if (error)
 			return error;
-		tell_load(image, done + size, 0);
+		tell_load(image, (slot + count) * IMAGE_RECORD_SIZE, 0);
 	}
 	return 0;
 }
 
-static int data_matches(struct image *image, uint32_t slot, bool *matches)
+int image_data_matches(struct image *image, uint32_t slot, bool *matches)
 {
 	uint8_t data[TSR_BLOCK_SIZE];
-	int error = read_at(&image->io, data, sizeof(data), image_data_at(image->store.super.slots, slot));
+	int error = read_at(&image->io, data, sizeof(data), image_data_of(&image->store.super, slot));
 
 	*matches = !error && crc32c(0, data, sizeof(data)) == image->store.record[slot].data_crc;
 	return error;
@@ -153,10 +157,10 @@ static int reject(struct image *image, uint32_t slot)
 	memset(&store->record[slot], 0, sizeof(store->record[slot]));
 	if (image->read_only)
 		return 0;
-	return write_at(&image->io, &store->record[slot], IMAGE_RECORD_SIZE, image_record_at(slot));
+	return write_at(&image->io, &store->record[slot], IMAGE_RECORD_SIZE, image_record_of(&store->super, slot));
 }
 
-static int load_slot(struct image *image, uint32_t slot, bool verify_all)
+static int load_slot(struct image *image, uint32_t slot)
 {
 	struct store *store = &image->store;
 	struct image_record *record = &store->record[slot];
@@ -172,8 +176,8 @@ static int load_slot(struct image *image, uint32_t slot, bool verify_all)
 	}
 	late = record->sequence > store->super.checkpoint;
 	image->report.unverified += late;
-	if ((late || verify_all) && image_record_has_data(record))
-		error = data_matches(image, slot, &matches);
+	if (late && image_record_has_data(record))
+		error = image_data_matches(image, slot, &matches);
 	if (error)
 		return error;
 	if (!matches)
@@ -196,28 +200,28 @@ static void count_pairs(struct image *image)
 			image->report.zeros++;
 }
 
-static int load(struct image *image, bool verify_all, struct image_error *error)
+static int load(struct image *image, struct image_error *error)
 {
 	struct image_super super = { 0 };
 	int result = image->read_only ? 0 : image->io.sync(image->io.context);
 
 	if (result)
-		return fail(error, result, "syncing the image failed: %s; check the medium", strerror(-result));
+		return image_fail(error, result, "syncing the image failed: %s; check the medium", strerror(-result));
 	result = read_super(&image->io, &super, error);
 	if (result)
 		return result;
 	if (!store_init(&image->store, &super))
-		return fail(error, -ENOMEM, "no memory for %llu slots of %zu bytes; give the host more", (unsigned long long)super.slots,
+		return image_fail(error, -ENOMEM, "no memory for %llu slots of %zu bytes; give the host more", (unsigned long long)super.slots,
 			    sizeof(struct image_record) + sizeof(struct store_slot) + 2 * sizeof(uint32_t));
 	result = read_records(image);
 	for (uint64_t slot = 0; slot < super.slots && !result; slot++) {
-		result = load_slot(image, slot, verify_all);
+		result = load_slot(image, slot);
 		if (slot % 1024 == 0)
 			tell_load(image, super.slots * IMAGE_RECORD_SIZE, slot + 1);
 	}
 	if (result) {
 		store_fini(&image->store);
-		return fail(error, result, "reading the image failed: %s; check the medium", strerror(-result));
+		return image_fail(error, result, "reading the image failed: %s; check the medium", strerror(-result));
 	}
 	count_pairs(image);
 	return 0;
@@ -228,18 +232,7 @@ int image_load(struct image *image, const struct image_io *io, bool read_only, s
 	memset(image, 0, sizeof(*image));
 	image->io = *io;
 	image->read_only = read_only;
-	return load(image, false, error);
-}
-
-int image_check(const struct image_io *io, struct image_report *report, struct image_error *error)
-{
-	struct image image = { .io = *io, .read_only = true };
-	int result = load(&image, true, error);
-
-	*report = image.report;
-	if (!result)
-		image_drop(&image);
-	return result;
+	return load(image, error);
 }
 
 int image_checkpoint(struct image *image)
@@ -293,7 +286,7 @@ int image_read(struct image *image, uint64_t block, struct tsr_seal *seal, uint8
 		return 0;
 	*seal = store->record[slot].seal;
 	if (image_record_has_data(&store->record[slot]))
-		error = read_at(&image->io, data, TSR_BLOCK_SIZE, image_data_at(store->super.slots, slot));
+		error = read_at(&image->io, data, TSR_BLOCK_SIZE, image_data_of(&store->super, slot));
 	store_unpin(store, slot);
 	return error;
 }
@@ -307,9 +300,9 @@ static int write_slot(struct image *image, const struct store_write *write, uint
 
 	store_seal(store, write, index, has_data ? crc32c(0, data, TSR_BLOCK_SIZE) : 0);
 	if (has_data)
-		error = write_at(&image->io, data, TSR_BLOCK_SIZE, image_data_at(store->super.slots, slot));
+		error = write_at(&image->io, data, TSR_BLOCK_SIZE, image_data_of(&store->super, slot));
 	if (!error)
-		error = write_at(&image->io, &store->record[slot], IMAGE_RECORD_SIZE, image_record_at(slot));
+		error = write_at(&image->io, &store->record[slot], IMAGE_RECORD_SIZE, image_record_of(&store->super, slot));
 	return error;
 }
 
@@ -320,7 +313,7 @@ static void abandon(struct image *image, struct store_write *write)
 	store_void(&image->store, write);
 	for (uint32_t i = 0; i < write->count; i++)
 		voided &= write_at(&image->io, &image->store.record[write->slot[i]], IMAGE_RECORD_SIZE,
-				   image_record_at(write->slot[i])) == 0;
+				   image_record_of(&image->store.super, write->slot[i])) == 0;
 	store_abort(&image->store, write, voided);
 }
 

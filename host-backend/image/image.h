@@ -25,9 +25,13 @@ struct image_report {
 	uint64_t zeros;      /* of these: zero seals, without data */
 	uint64_t free;       /* slots that hold no pair */
 	uint64_t broken;     /* records that are torn or foreign: counted as free */
-	uint64_t rejected;   /* records whose data did not match: an interrupted write's, or damage */
+	uint64_t rejected;   /* records later than the checkpoint whose data did not match: an interrupted write's, or damage */
 	uint64_t checkpoint;
 	uint64_t unverified; /* records later than the checkpoint, whose data was therefore verified */
+	/* only by image_check and image_repair */
+	uint64_t lost;       /* blocks whose durable pair is damaged: they count as never written */
+	uint64_t mended;     /* records that repair has written */
+	uint32_t bad_supers; /* copies of the superblock that are not valid */
 };
 
 struct image_error {
@@ -65,9 +69,6 @@ int image_close(struct image *image);
 /* Frees the memory only: as a crash would. */
 void image_drop(struct image *image);
 
-/* Like image_load, read-only, and also verifies the data of every pair. Frees the memory again. */
-int image_check(const struct image_io *io, struct image_report *report, struct image_error *error);
-
 /* One block's pair. seal all zeros: never written. data: TSR_BLOCK_SIZE bytes, zeros where none is stored. 0 or a negative errno. */
 int image_read(struct image *image, uint64_t block, struct tsr_seal *seal, uint8_t *data);
 
@@ -78,5 +79,27 @@ int image_flush(struct image *image);
 /* A guest's header slot (0 or 1), TSR_HEADER_SIZE bytes. Writing syncs. */
 int image_header_read(struct image *image, uint32_t slot, void *header);
 int image_header_write(struct image *image, uint32_t slot, const void *header);
+
+/* maintain.c: on images that nobody serves. lost (or NULL) is called for each block that is lost. */
+
+/* Like image_load, read-only, and also verifies the data of every pair. Frees the memory again. */
+int image_check(const struct image_io *io, void (*lost)(uint64_t block), struct image_report *report, struct image_error *error);
+
+/*
+ * Makes the image whole: clears records that are torn, foreign or without their data, and writes both superblocks. A block whose pair is
+ * damaged is lost, older pairs of it included: nothing old may come back in its place. The report tells what was found and mended.
+ */
+int image_repair(const struct image_io *io, void (*lost)(uint64_t block), struct image_report *report, struct image_error *error);
+
+/* Bytes that the image needs after growing to blocks. 0 or a negative errno with error filled: it cannot grow to that. */
+int image_grown_bytes(const struct image_io *io, uint64_t blocks, uint64_t *bytes, struct image_error *error);
+
+/* Grows the capacity to blocks; the medium is large enough. clear as in image_create. After a crash it has grown, or not. */
+int image_grow(const struct image_io *io, uint64_t blocks, bool clear, struct image_error *error);
+
+/* image.c, for maintain.c */
+__attribute__((format(printf, 3, 4))) int image_fail(struct image_error *error, int code, const char *format, ...); /* code */
+int image_data_matches(struct image *image, uint32_t slot, bool *matches);
+int image_write_zeros(const struct image_io *io, uint64_t from, uint64_t to);
 
 #endif

@@ -181,11 +181,12 @@ uint64_t store_sync_end(struct store *store, struct store_sync sync)
 	return store->free - before;
 }
 
-uint32_t store_run(const uint32_t *slots, uint32_t from, uint32_t count)
+uint32_t store_run(const struct store *store, const uint32_t *slots, uint32_t from, uint32_t count)
 {
+	uint64_t zone = image_zone_end(&store->super, slots[from]);
 	uint32_t end = from + 1;
 
-	while (end < count && slots[end] == slots[end - 1] + 1)
+	while (end < count && slots[end] == slots[end - 1] + 1 && slots[end] < zone)
 		end++;
 	return end - from;
 }

@@ -90,7 +90,7 @@ struct store_sync store_sync_begin(const struct store *store);
 /* After a successful fdatasync. Returns the number of slots it made free. */
 uint64_t store_sync_end(struct store *store, struct store_sync sync);
 
-/* Length of the run of consecutive slots that starts at slots[from]. */
-uint32_t store_run(const uint32_t *slots, uint32_t from, uint32_t count);
+/* Length of the run of slots from slots[from] on, before slots[count], that follow one another on the medium. */
+uint32_t store_run(const struct store *store, const uint32_t *slots, uint32_t from, uint32_t count);
 
 #endif

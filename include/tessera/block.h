@@ -84,6 +84,9 @@ struct tsr_blk_queue {
 };
 TSR_ASSERT_SIZE(struct tsr_blk_queue, 64);
 
+#define TSR_BLK_F_WRITE_THROUGH (1u << 0) /* what is completed is durable: FLUSH does nothing more */
+#define TSR_BLK_FEATURES        TSR_BLK_F_WRITE_THROUGH
+
 enum tsr_blk_backend_state {
 	TSR_BLK_BACKEND_NONE = 0,  /* not answered yet */
 	TSR_BLK_BACKEND_READY = 1, /* the fields below are valid; queues are served */
@@ -100,15 +103,16 @@ struct tsr_blk_control {
 	uint32_t depth;      /* entries of each ring, a power of two, 2..TSR_RING_MAX_DEPTH */
 	uint32_t data_pages; /* pages of each data run, TSR_HEADER_BLOCKS..TSR_TOKEN_MAX_PAGES */
 	uint32_t event;      /* guest event the backend raises when the part below has changed */
-	uint32_t features;   /* 0 in version 1 */
-	uint32_t reserved0[8]; /* 0 */
+	uint32_t features;   /* TSR_BLK_F_* that the front-end understands; the back-end ignores those it does not know */
+	uint32_t reading;    /* 1: no request of this session writes, and the back-end refuses those that do; else 0 */
+	uint32_t reserved0[7]; /* 0 */
 	struct tsr_blk_queue queue[TSR_BLK_MAX_QUEUES];
 	/* backend writes, state last */
 	uint8_t pad[2048 - 64 - TSR_BLK_MAX_QUEUES * 64];
 	uint32_t state;      /* enum tsr_blk_backend_state */
 	uint32_t error;      /* enum tsr_blk_status when FAILED */
 	uint64_t blocks;     /* capacity in 4 KiB blocks */
-	uint32_t backend_features; /* 0 in version 1 */
+	uint32_t backend_features; /* those of the front-end's that are in use */
 	uint32_t read_only;  /* 0 or 1 */
 	uint8_t reserved1[2048 - 24]; /* 0 */
 };

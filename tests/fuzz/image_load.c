@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* sources: host-backend/image/crc32c.c host-backend/image/format.c host-backend/image/image.c host-backend/image/store.c tests/unit/simdisk.c */
+/* sources: host-backend/image/[a-z]*.c tests/unit/simdisk.c */
 /*
  * Loading, using and reloading an image whose records are arbitrary, but for checksums put right on half of them: nothing may go out
  * of bounds, and what was written last must be what is read.
@@ -10,6 +10,7 @@
 #include "tests/unit/simdisk.h"
 
 #define BLOCKS 8u
+#define GROWTH (4u << 20) /* bytes: room to grow */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -59,10 +60,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct image_error error;
 	struct image_report report;
 
-	simdisk_init(&disk, image_bytes(BLOCKS), 1);
+	simdisk_init(&disk, image_bytes(BLOCKS) + GROWTH, 1);
 	require(image_create(&disk.io, BLOCKS, id, false, &error) == 0);
 	plant(&disk, data, size);
-	require(image_check(&disk.io, &report, &error) == 0);
+	require(image_check(&disk.io, NULL, &report, &error) == 0);
+	if (size & 1) {
+		require(image_repair(&disk.io, NULL, &report, &error) == 0);
+		require(image_check(&disk.io, NULL, &report, &error) == 0);
+		require(report.broken + report.rejected + report.lost + report.bad_supers + report.unverified == 0);
+	}
+	if (size & 2)
+		require(image_grow(&disk.io, 2 * BLOCKS, true, &error) == 0);
 	require(image_load(&image, &disk.io, false, &error) == 0);
 	use(&image);
 	require(image_close(&image) == 0);

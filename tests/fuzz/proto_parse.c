@@ -81,8 +81,8 @@ static void controls(const uint8_t *data, size_t size)
 		require(TSR_RING_PAGES(c.depth) <= TSR_TOKEN_MAX_PAGES && TSR_BLK_SEAL_PAGES(c.depth) <= TSR_TOKEN_MAX_PAGES);
 		require(c.data_pages <= TSR_TOKEN_MAX_PAGES && c.event < TSR_MAX_EVENTS);
 	}
-	if (tsr_control_check_back(&c) == TSR_CONTROL_OK && c.state == TSR_BLK_BACKEND_READY)
-		require(c.blocks >= 1 && c.blocks <= TSR_DISK_MAX_BLOCKS);
+	if (tsr_control_check_back(&c, TSR_BLK_FEATURES) == TSR_CONTROL_OK && c.state == TSR_BLK_BACKEND_READY)
+		require(c.blocks >= 1 && c.blocks <= TSR_DISK_MAX_BLOCKS && !(c.backend_features & ~TSR_BLK_FEATURES));
 }
 
 static void headers(const uint8_t *data, size_t size)

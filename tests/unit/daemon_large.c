@@ -31,7 +31,7 @@ static int setup(void **state)
 {
 	(void)state;
 	unlink(path);
-	assert_int_equal(image_file_create(path, BLOCKS, &why), 0);
+	assert_int_equal(image_file_create(path, BLOCKS, NULL, &why), 0);
 	if (have_uring)
 		fake_start(path, false);
 	return 0;
@@ -224,6 +224,43 @@ static void a_table_that_changes_while_it_is_read_does_no_harm(void **state)
 	assert_int_equal(fake_guest_ends(), 0);
 }
 
+static void expect_nothing(void)
+{
+	struct tsr_blk_request r = large(TSR_BLK_READ, 0, LARGE);
+
+	assert_int_equal(run(&r), TSR_BLK_OK);
+	for (uint32_t i = 0; i < LARGE; i++)
+		assert_int_equal(seals()[i].epoch | seals()[i].flags | seals()[i].counter, 0);
+}
+
+/* [BLK-34] */
+static void a_guest_that_only_reads_is_taken_at_its_word(void **state)
+{
+	struct tsr_blk_request r;
+
+	NEEDS_URING();
+	fake_prepare();
+	guest.control->reading = 1;
+	guest.control->features = 0xfffffff0u; /* [BLK-33] of a later version */
+	fake_connect();
+	assert_int_equal(fake_answer(), TSR_BLK_BACKEND_READY);
+	assert_int_equal(guest.control->backend_features, 0);
+	assert_int_equal(guest.control->read_only, 0);
+	fill_large(0, LARGE, 1, 0);
+	r = large(TSR_BLK_WRITE, 0, LARGE);
+	assert_int_equal(run(&r), TSR_BLK_E_READONLY);
+	r = large(TSR_BLK_WRITE_ZEROES, 0, LARGE);
+	assert_int_equal(run(&r), TSR_BLK_E_READONLY);
+	r = (struct tsr_blk_request){ .op = TSR_BLK_HEADER_WRITE, .count = TSR_HEADER_BLOCKS };
+	assert_int_equal(run(&r), TSR_BLK_E_READONLY);
+	expect_nothing();
+	assert_int_equal(fake_session(), TSR_BLK_BACKEND_READY); /* it says so for each session anew */
+	fill_large(0, LARGE, 1, 0);
+	r = large(TSR_BLK_WRITE, 0, LARGE);
+	assert_int_equal(run(&r), TSR_BLK_OK);
+	assert_int_equal(fake_guest_ends(), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -232,6 +269,7 @@ int main(void)
 		TEST(large_zeroes_bring_their_seals),
 		TEST(a_wrong_table_is_refused_and_changes_nothing),
 		TEST(a_table_that_changes_while_it_is_read_does_no_harm),
+		TEST(a_guest_that_only_reads_is_taken_at_its_word),
 	};
 
 	int failed = cmocka_run_group_tests_name("copying", tests, group_setup, NULL);

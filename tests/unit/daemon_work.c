@@ -6,6 +6,7 @@
  * any point between.
  */
 #include "unit.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -309,6 +310,62 @@ static void a_guest_that_changes_its_pages_meanwhile(void **state)
 	expect_pairs(1);
 }
 
+static int write_that_fails(int error)
+{
+	uint32_t ops;
+
+	fill(2);
+	start(TSR_BLK_WRITE);
+	ops = work.ops;
+	for (uint32_t i = 0; i < ops; i++)
+		work_op_done(&work.op[i], error);
+	finish(); /* what undoes it */
+	return completed;
+}
+
+/* [BLK-36] [STORE-5] */
+static void errors_of_the_medium_are_told_by_the_table(void **state)
+{
+	static const struct {
+		int error, status;
+	} table[] = {
+		{ ENOSPC, TSR_BLK_E_NOSPACE }, { EDQUOT, TSR_BLK_E_NOSPACE }, { EFBIG, TSR_BLK_E_NOSPACE },   { EROFS, TSR_BLK_E_READONLY },
+		{ EPERM, TSR_BLK_E_READONLY }, { EIO, TSR_BLK_E_IO },	      { ETIMEDOUT, TSR_BLK_E_IO },    { ENOLINK, TSR_BLK_E_IO },
+		{ EOPNOTSUPP, TSR_BLK_E_IO },  { EINVAL, TSR_BLK_E_IO },      { ENOMEM, TSR_BLK_E_IO },
+	};
+
+	(void)state;
+	begin(TSR_BACKEND_COPY);
+	written(1);
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		assert_int_equal(write_that_fails(-table[i].error), table[i].status);
+		expect_pairs(1);
+		start(TSR_BLK_READ);
+		work_op_done(&work.op[0], -table[i].error);
+		assert_int_equal(completed, table[i].status);
+	}
+	reload();
+	expect_pairs(1);
+}
+
+/* [BLK-33] */
+static void writing_through_syncs_each_write(void **state)
+{
+	(void)state;
+	begin(TSR_BACKEND_COPY);
+	disk.through = true;
+	fill(1);
+	start(TSR_BLK_WRITE);
+	finish();
+	assert_int_equal(completed, -1); /* the sync is under way */
+	assert_int_equal(counter(TSR_BACKEND_COUNT_syncs), 1);
+	work_sync_done(&work, 0);
+	assert_int_equal(completed, TSR_BLK_OK);
+	start(TSR_BLK_READ);
+	finish();
+	assert_int_equal(counter(TSR_BACKEND_COUNT_syncs), 1);
+}
+
 static int group_setup(void **state)
 {
 	(void)state;
@@ -323,6 +380,8 @@ int main(void)
 		TEST(pages_revoked_around_the_dma_are_never_stored),
 		TEST(a_crash_with_pages_revoked_leaves_the_old_pairs),
 		TEST(a_guest_that_changes_its_pages_meanwhile),
+		TEST(errors_of_the_medium_are_told_by_the_table),
+		TEST(writing_through_syncs_each_write),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, NULL);

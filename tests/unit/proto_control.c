@@ -53,8 +53,10 @@ static void a_wrong_front_end_is_refused(void **state)
 	REFUSED(data_pages = 15, TSR_CONTROL_BAD_DATA_PAGES);
 	REFUSED(data_pages = 513, TSR_CONTROL_BAD_DATA_PAGES);
 	REFUSED(event = TSR_MAX_EVENTS, TSR_CONTROL_BAD_EVENT);
-	REFUSED(features = 1, TSR_CONTROL_BAD_FEATURES);
-	REFUSED(reserved0[7] = 1, TSR_CONTROL_BAD_RESERVED);
+	REFUSED(features = 0xffffffffu, TSR_CONTROL_OK); /* [BLK-33] those of a later version are ignored */
+	REFUSED(reading = 1, TSR_CONTROL_OK);
+	REFUSED(reading = 2, TSR_CONTROL_BAD_READ_ONLY);
+	REFUSED(reserved0[6] = 1, TSR_CONTROL_BAD_RESERVED);
 	REFUSED(queue[1].ring.generation = 0, TSR_CONTROL_BAD_TOKEN);
 	REFUSED(queue[1].seal.generation = 0, TSR_CONTROL_BAD_TOKEN);
 	REFUSED(queue[1].data.generation = 0, TSR_CONTROL_BAD_TOKEN);
@@ -70,7 +72,7 @@ static int back(uint32_t s, uint32_t error, uint64_t blocks, uint32_t features, 
 	struct tsr_blk_control c = { .state = s, .error = error, .blocks = blocks, .backend_features = features, .read_only = read_only };
 
 	c.reserved1[sizeof(c.reserved1) - 1] = reserved;
-	return tsr_control_check_back(&c);
+	return tsr_control_check_back(&c, 2);
 }
 
 /* [BLK-5] */
@@ -85,7 +87,9 @@ static void a_back_ends_answer_is_checked(void **state)
 	assert_int_equal(back(TSR_BLK_BACKEND_READY, 1, 1, 0, 0, 0), TSR_CONTROL_BAD_ERROR);
 	assert_int_equal(back(TSR_BLK_BACKEND_READY, 0, 0, 0, 0, 0), TSR_CONTROL_BAD_BLOCKS);
 	assert_int_equal(back(TSR_BLK_BACKEND_READY, 0, 0xffffffff, 0, 0, 0), TSR_CONTROL_BAD_BLOCKS);
-	assert_int_equal(back(TSR_BLK_BACKEND_READY, 0, 1, 1, 0, 0), TSR_CONTROL_BAD_FEATURES);
+	assert_int_equal(back(TSR_BLK_BACKEND_READY, 0, 1, 2, 0, 0), TSR_CONTROL_OK);
+	assert_int_equal(back(TSR_BLK_BACKEND_READY, 0, 1, 1, 0, 0), TSR_CONTROL_BAD_FEATURES); /* [BLK-33] */
+	assert_int_equal(back(TSR_BLK_BACKEND_READY, 0, 1, 3, 0, 0), TSR_CONTROL_BAD_FEATURES);
 	assert_int_equal(back(TSR_BLK_BACKEND_READY, 0, 1, 0, 2, 0), TSR_CONTROL_BAD_READ_ONLY);
 	assert_int_equal(back(TSR_BLK_BACKEND_READY, 0, 1, 0, 0, 1), TSR_CONTROL_BAD_RESERVED);
 	assert_int_equal(back(TSR_BLK_BACKEND_FAILED, 0, 0, 0, 0, 0), TSR_CONTROL_BAD_ERROR);

@@ -9,7 +9,8 @@
 #include <tessera/block.h>
 #include "tessera_bus.h"
 
-#define FAKE_BLOCKS 16384u /* 64 MiB */
+#define FAKE_BLOCKS     16384u /* 64 MiB */
+#define FAKE_MAX_BLOCKS 17408u /* 68 MiB */
 
 /* Written in sysfs (/sys/module/guest_fake/parameters/misbehave): done once, then it is back to NOTHING. */
 enum fake_misbehaviour {

@@ -22,6 +22,12 @@ static bool have_old_header;
 static struct pair kept;
 static u64 kept_block;
 static int misbehaviour;
+static uint blocks = FAKE_BLOCKS; /* capacity of later sessions, up to FAKE_MAX_BLOCKS */
+module_param(blocks, uint, 0644);
+static uint read_only; /* of later sessions */
+module_param(read_only, uint, 0644);
+static uint through; /* of later sessions: what is completed is durable */
+module_param(through, uint, 0644);
 static uint indirect; /* requests with a table so far */
 module_param(indirect, uint, 0444);
 static struct task_struct *thread;
@@ -35,6 +41,7 @@ static struct {
 	struct tsr_token token;
 	struct tsr_blk_control *control;
 	u32 queues, depth, data_pages;
+	bool read_only;
 	struct queue {
 		struct tsr_run *ring, *seal, *data;
 		u32 event, sq_head, cq_tail;
@@ -71,6 +78,7 @@ static void open_session(void)
 	s.control = c;
 	s.queues = c->queues;
 	s.depth = c->depth;
+	s.read_only = read_only || c->reading;
 	s.data_pages = c->data_pages;
 	for (i = 0; i < s.queues; i++) {
 		struct queue *q = &s.queue[i];
@@ -90,7 +98,9 @@ static void open_session(void)
 		}
 	}
 	s.open = true;
-	c->blocks = FAKE_BLOCKS;
+	c->blocks = blocks;
+	c->read_only = read_only;
+	c->backend_features = through ? TSR_BLK_F_WRITE_THROUGH : 0;
 	smp_store_release(&c->state, TSR_BLK_BACKEND_READY);
 	fake_raise(c->event);
 }
@@ -176,7 +186,7 @@ static void move_header(struct queue *q, const struct tsr_blk_request *r)
 
 static u8 execute(struct queue *q, const struct tsr_blk_request *r)
 {
-	struct tsr_blk_limits limits = { .depth = s.depth, .data_pages = s.data_pages, .blocks = FAKE_BLOCKS };
+	struct tsr_blk_limits limits = { .depth = s.depth, .data_pages = s.data_pages, .blocks = blocks, .read_only = s.read_only };
 	u8 status = tsr_blk_request_check(r, &limits);
 	bool write = r->op == TSR_BLK_WRITE || r->op == TSR_BLK_WRITE_ZEROES;
 	u32 i;
@@ -242,7 +252,7 @@ static void note_page(u32 page)
 
 static void note_taken(struct queue *q, const struct tsr_blk_request *r)
 {
-	struct tsr_blk_limits limits = { .depth = s.depth, .data_pages = s.data_pages, .blocks = FAKE_BLOCKS };
+	struct tsr_blk_limits limits = { .depth = s.depth, .data_pages = s.data_pages, .blocks = blocks };
 	u32 i;
 
 	if (r->id >= s.depth || test_and_set_bit(r->id, taken.ids))
@@ -384,7 +394,7 @@ int fake_misbehave(int what)
 
 int fake_backend_init(void)
 {
-	disk = vzalloc(sizeof(*disk) * FAKE_BLOCKS);
+	disk = vzalloc(sizeof(*disk) * FAKE_MAX_BLOCKS);
 	headers = vzalloc((size_t)TSR_HEADER_SLOTS * TSR_HEADER_SIZE);
 	headers_kept = vzalloc((size_t)TSR_HEADER_SLOTS * TSR_HEADER_SIZE);
 	old_header = vzalloc(TSR_HEADER_SIZE);

@@ -13,12 +13,12 @@ int main(int argc, char **argv)
 {
 	int fd;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: guest_insmod FILE.ko\n");
+	if (argc != 2 && argc != 3) {
+		fprintf(stderr, "usage: guest_insmod FILE.ko [PARAMETERS]\n");
 		return 2;
 	}
 	fd = open(argv[1], O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || syscall(SYS_finit_module, fd, "", MODULE_INIT_IGNORE_MODVERSIONS)) {
+	if (fd < 0 || syscall(SYS_finit_module, fd, argc == 3 ? argv[2] : "", MODULE_INIT_IGNORE_MODVERSIONS)) {
 		fprintf(stderr, "guest_insmod: %s: %m\n", argv[1]);
 		return 1;
 	}

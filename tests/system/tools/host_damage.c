@@ -4,6 +4,7 @@
  * can notice. The image must not be served meanwhile.
  *
  *	host_damage IMAGE flip-data BLOCK	one bit of a block's ciphertext
+ *	host_damage IMAGE rot-data BLOCK	the same, as a medium would: the image's own checksum stays as it was
  *	host_damage IMAGE flip-seal BLOCK	one bit of a block's seal
  *	host_damage IMAGE swap BLOCK BLOCK	two blocks change places, each with its own seal
  *	host_damage IMAGE save BLOCK FILE	keeps a block and its seal
@@ -71,7 +72,7 @@ static uint64_t slot_of(uint64_t block, struct image_record *record)
 	for (uint64_t slot = 0; slot < super.slots; slot++) {
 		struct image_record r;
 
-		get(&r, sizeof(r), image_record_at(slot));
+		get(&r, sizeof(r), image_record_of(&super, slot));
 		if (image_record_free(&r) || !image_record_valid(&r, &super, slot) || r.block != block || r.sequence < record->sequence)
 			continue;
 		*record = r;
@@ -87,7 +88,7 @@ static uint64_t load(uint64_t block, struct image_record *record, struct pair *p
 {
 	uint64_t slot = slot_of(block, record);
 
-	get(pair->data, sizeof(pair->data), image_data_at(super.slots, slot));
+	get(pair->data, sizeof(pair->data), image_data_of(&super, slot));
 	pair->seal = record->seal;
 	return slot;
 }
@@ -97,8 +98,8 @@ static void store(uint64_t slot, struct image_record *record, const struct pair 
 	record->seal = pair->seal;
 	record->data_crc = crc32c(0, pair->data, sizeof(pair->data));
 	image_record_seal(record, super.id, slot);
-	put(pair->data, sizeof(pair->data), image_data_at(super.slots, slot));
-	put(record, sizeof(*record), image_record_at(slot));
+	put(pair->data, sizeof(pair->data), image_data_of(&super, slot));
+	put(record, sizeof(*record), image_record_of(&super, slot));
 }
 
 static void flip(uint64_t block, bool seal)
@@ -112,6 +113,16 @@ static void flip(uint64_t block, bool seal)
 	else
 		pair.data[1234] ^= 0x10;
 	store(slot, &record, &pair);
+}
+
+static void rot(uint64_t block)
+{
+	struct image_record record;
+	struct pair pair;
+	uint64_t slot = load(block, &record, &pair);
+
+	pair.data[1234] ^= 0x10;
+	put(pair.data, sizeof(pair.data), image_data_of(&super, slot));
 }
 
 static void swap(uint64_t a, uint64_t b)
@@ -154,6 +165,8 @@ int main(int argc, char **argv)
 		open_image(argv[1]);
 	if (argc == 4 && !strcmp(what, "flip-data"))
 		flip(block, false);
+	else if (argc == 4 && !strcmp(what, "rot-data"))
+		rot(block);
 	else if (argc == 4 && !strcmp(what, "flip-seal"))
 		flip(block, true);
 	else if (argc == 5 && !strcmp(what, "swap"))
@@ -161,7 +174,7 @@ int main(int argc, char **argv)
 	else if (argc == 5 && (!strcmp(what, "save") || !strcmp(what, "restore")))
 		keep(block, argv[4], !strcmp(what, "restore"));
 	else {
-		fprintf(stderr, "usage: host_damage IMAGE flip-data|flip-seal BLOCK | swap BLOCK BLOCK | save|restore BLOCK FILE\n");
+		fprintf(stderr, "usage: host_damage IMAGE flip-data|rot-data|flip-seal BLOCK | swap BLOCK BLOCK | save|restore BLOCK FILE\n");
 		return 2;
 	}
 	if (fsync(fd))

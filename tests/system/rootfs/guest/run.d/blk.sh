@@ -4,6 +4,7 @@
 # rules, goes away and comes back. Prints "pass: ..." and "fail: ..."; test_guest_blk.py reads that. Ids are those of the spec.
 D=/sys/bus/tessera/devices/tessera0
 P=/sys/module/guest_fake/parameters
+LABEL=fake
 EXTRA=/lib/modules/$(uname -r)/extra
 
 pass() { echo "pass: $*"; }
@@ -230,6 +231,94 @@ done
 misbehave 0
 check "changing data is never taken for right ($good right, $stale refused)" test $wrong = 0
 check "and does no lasting harm" rd_same 4000
+
+# BLK-31: more capacity in a later session, with a file system mounted; BLK-30, BLK-32: no less
+mkfs.ext4 -q -F /dev/tsr0 16000
+mount -t ext4 /dev/tsr0 /m
+cp -r "$EXTRA/.." /m/tree && sync
+echo 17000 >$P/blocks
+misbehave 18
+(cp -r "$EXTRA/.." /m/again && sync && echo >/tmp/over) & writer=$!
+misbehave 0
+renew
+check "a disk that was enlarged is larger" until_is 136000 cat /sys/block/tsr0/size
+wait $writer
+check "what was written meanwhile is there" test -e /tmp/over
+check "its new blocks are zeros" sh -c "dd if=/dev/tsr0 bs=4k skip=16384 count=616 iflag=direct 2>/dev/null | cmp -n 2523136 - /dev/zero"
+wr 16999
+check "and can be written" rd_same 16999
+before=$(count sessions)
+echo 16500 >$P/blocks
+echo 0 >$P/backend
+state_is backend-away
+echo 1 >$P/backend
+state_is refused
+echo 17000 >$P/blocks
+renew
+check "a disk that came back smaller was refused, and serves when it is right" rd_same 16999
+umount /m
+check "and its file system is whole" e2fsck -fn /dev/tsr0
+check "the driver unloads" rmmod tessera_blk
+check "and loads with the larger disk" guest_insmod "$EXTRA/tessera_blk.ko"
+state_is attached
+check "which has its size" until_is 136000 cat /sys/block/tsr0/size
+check "and holds what it held" rd_same 16999
+
+# BLK-33: whether there is a cache to flush, in each session anew
+check "a disk has a volatile cache" test "$(cat /sys/block/tsr0/queue/write_cache)" = "write back"
+echo 1 >$P/through
+renew
+check "but where the backend writes through" test "$(cat /sys/block/tsr0/queue/write_cache)" = "write through"
+before=$(count flushes)
+wr 4000 && sync /dev/tsr0
+check "nothing is flushed there" test "$(count flushes)" = "$before"
+echo 0 >$P/through
+renew
+wr 4000 && sync /dev/tsr0
+check "but is without" test "$(count flushes)" -gt "$before"
+
+# BLK-34, BLK-35: read-only, by either side. A write that came through would be a complaint of the stand-in.
+echo 1 >$P/read_only
+echo 0 >$P/backend
+state_is backend-away
+echo 1 >$P/backend
+state_is refused
+echo 0 >$P/read_only
+renew
+check "a disk that came back read-only was refused, and serves when it is not" rd_same 4000
+for by in guest host; do
+	rmmod tessera_blk
+	[ $by = guest ] || echo 1 >$P/read_only
+	check "the driver loads for a disk that the $by has read-only" guest_insmod "$EXTRA/tessera_blk.ko" \
+		"$([ $by = host ] || echo "read_only=other,$LABEL")"
+	state_is attached
+	check "it is" until_is 1 cat /sys/block/tsr0/ro
+	check "and is read" rd_same 4000
+	refused "not written" wr 4000
+	check "with EPERM" grep -q 'not permitted' /tmp/refused
+	refused "nor discarded" blkdiscard -o 16384000 -l 4096 /dev/tsr0
+	refused "nor formatted" sh -c "echo force >$D/format"
+done
+rmmod tessera_blk
+echo 0 >$P/read_only
+guest_insmod "$EXTRA/tessera_blk.ko"
+state_is attached
+until_is 0 cat /sys/block/tsr0/ro
+wr 4000
+check "and is written by whoever may" rd_same 4000
+
+# A disk that is taken away with requests under way, and given back
+guest_cut write /dev/tsr0 2 0 >/tmp/cut & writer=$!
+check "a disk is being written" until_is yes sh -c '[ -e /tmp/flushed.2 ] && echo yes'
+check "when it is taken away" sh -c "echo tessera0 >/sys/bus/tessera/drivers/tessera_blk/unbind"
+wait $writer
+check "its writer gets an error" grep -q 'guest_cut: .*ing: ' /tmp/cut
+refused "it is gone" test -e /sys/block/tsr0
+check "and comes back" sh -c "echo tessera0 >/sys/bus/tessera/drivers/tessera_blk/bind"
+state_is attached
+check "with its block device" until_is yes sh -c "[ -b /dev/tsr0 ] && echo yes"
+wr 4000
+check "that serves" rd_same 4000
 
 # BLK-9: a revoke that has not succeeded
 misbehave 21
