@@ -85,7 +85,7 @@ class Cluster:
         self.call("rbd", "create", "--size", str(mib), "--image-feature", "layering", self.image)
 
     def add(self):
-        """What the kernel's client is told in /sys/bus/rbd/add."""
+        """What the kernel's client is told in /sys/bus/rbd/add_single_major."""
         return f"{self.address}:{self.port} name=admin rbd {self.image}"
 
     def stop(self):

@@ -134,7 +134,7 @@ class Storage:
             self.place["nvme-remote"] = self.connect(self.target.address)
         if self.cluster:
             m.run("modprobe rbd && route add default gw 10.0.2.2")
-            m.run(f"echo {self.cluster.add()} >/sys/bus/rbd/add && test -b /dev/rbd0 || {{ dmesg | tail -n 8; false; }}")
+            m.run(f"echo {self.cluster.add()} >/sys/bus/rbd/add_single_major && test -b /dev/rbd0 || {{ dmesg | tail -n 8; false; }}")
             self.place["rbd"] = "/dev/rbd0"
 
     def connect(self, address):
