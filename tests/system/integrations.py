@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """What a sealed disk can lie on: one guest with a disk on each kind of storage, all set up on one machine.
 
-	tests/system/integrations.py [--on KIND]...	the long form, by hand: a whole tree of files on each disk; KIND may also be
+	tests/system/integrations.py [--short] [--on KIND]...	the long form, by hand: a whole tree of files on each disk; KIND may also be
 							nvme-remote, or rbd with Debian's ceph-mon, ceph-osd and ceph-common installed
 
 The network storage is real on one side each: the kernel's NBD client talks TCP to nbdkit on the machine that runs the tests, through
@@ -290,13 +290,15 @@ LARGE = "zcat /payload/tree.tar.gz | tar -x -C /m && cp /payload/tree.sha256 /ru
 def main():
     parser = argparse.ArgumentParser(description="the long form: a tree of 10,000 files on each kind of storage")
     parser.add_argument("--variant", default="default")
+    parser.add_argument("--short", action="store_true", help="with few files, as `make test` does it")
     parser.add_argument("--on", action="append", choices=KINDS + ("nvme-remote", "rbd"), help="this kind only; may be repeated (default: all but nvme-remote and rbd)")
     args = parser.parse_args()
     kinds = tuple(args.on or KINDS)
     if "rbd" in kinds and ceph.missing():
         sys.exit(f"integrations: these programs of Ceph's are missing: {' '.join(ceph.missing())}; apt-get install ceph-mon ceph-osd ceph-common")
-    with Storage("integrations-long", LONG, args.variant, kinds) as storage:
-        for kind, io in run(storage, LARGE, initrd="/media/guest-files.img").items():
+    with Storage("integrations-long", SHORT if args.short else LONG, args.variant, kinds) as storage:
+        done = run(storage, SMALL) if args.short else run(storage, LARGE, initrd="/media/guest-files.img")
+        for kind, io in done.items():
             print(f"{kind}: {io['mode']} {io['reason']}; {io['writes']} writes, {io['direct_in']} pages by DMA, {io['copied_in']} copied")
     print("verified on " + ", ".join(kinds))
 
