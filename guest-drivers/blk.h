@@ -7,6 +7,9 @@
  * closes sessions while the workers keep off, reads and writes the disk's header, formats. Neither allocates once the disk is
  * attached, since writeback may be waiting for them.
  *
+ * A disk's mode (spec/block.md) holds for a session. In strict mode the worker asks for a token for each request before it is pushed, and
+ * revokes it before it looks at what came back: blk_strict.c.
+ *
  * Locks: blk_queue.mutex (worker and thread), then blk_queue.lock (queue_rq). The freshness words are claimed without a lock.
  */
 #ifndef TSR_GUEST_BLK_H
@@ -70,6 +73,7 @@ struct blk_key {
 /* Written by the worker or the thread with the queue's mutex held; read by anybody. */
 struct blk_counters {
 	u64 reads, writes, flushes, blocks, integrity_errors, resubmitted, in_flight, doorbells, sealed_bytes, opened_bytes;
+	u64 granted, limit_waits; /* tokens of single requests; times that a limit made requests wait */
 };
 
 struct blk_queue {
@@ -91,6 +95,11 @@ struct blk_queue {
 	struct blk_req *inflight[BLK_DEPTH];
 	DECLARE_BITMAP(pool, BLK_POOL_MAX); /* data pages in use */
 	struct tsr_run ring, seal, data;
+	struct tsr_run shared;              /* what a session grants of data: its pages, or fewer if a limit has it so */
+	struct tsr_run grant[BLK_DEPTH];    /* strict: of the request in this slot */
+	DECLARE_BITMAP(granting, BLK_DEPTH); /* strict: filled, and waiting for their tokens */
+	DECLARE_BITMAP(sent, BLK_DEPTH);    /* pushed, and not completed */
+	struct timer_list later;            /* a limit was reached: looks again */
 	u32 sq_tail, sq_told, cq_head;
 
 	void *bounce; /* private memory of blk.max_blocks blocks: text is only ever sealed and opened here */
@@ -117,6 +126,12 @@ struct blk_header {
 	X(REFUSED, "refused")             /* waits for another disk: the log says why */       \
 	X(FORMATTING, "formatting")                                                            \
 	X(ATTACHED, "attached")
+/* X(NAME, text in sysfs and for the module's parameter), in the order of enum tsr_blk_mode */
+#define BLK_MODES(X)        \
+	X(POOLED, "pooled") \
+	X(STRICT, "strict") \
+	X(COPIED, "copy")
+
 #define BLK_STATE_ENUM(name, text) BLK_##name,
 enum blk_state { BLK_STATES(BLK_STATE_ENUM) BLK_STATE_NR };
 #undef BLK_STATE_ENUM
@@ -132,7 +147,11 @@ struct blk {
 	enum blk_state state;
 	bool removing;          /* what cannot be sent at once fails */
 
+	enum tsr_blk_mode mode, mode_wanted; /* of this session, of the next */
+	u32 session;            /* its number */
+	bool limit_told;
 	u32 nr_queues, data_pages;
+	u32 pool_pages;         /* of data_pages, in this session */
 	u32 max_blocks;         /* of a request */
 	struct blk_queue *queue;
 	struct tsr_run control;
@@ -204,6 +223,12 @@ void *blk_pool_data(struct blk_queue *q, const struct blk_req *req, u32 i); /* t
 void *blk_pool_seals(struct blk_queue *q, const struct blk_req *req, u32 slot);
 void blk_pool_name(struct blk_queue *q, const struct blk_req *req, struct tsr_blk_request *request); /* says in the request where */
 
+/* blk_strict.c: with the queue's mutex held. */
+void blk_strict_add(struct blk_queue *q, u32 slot, const struct tsr_blk_request *request); /* the request waits for its token */
+int blk_strict_send(struct blk_queue *q); /* gets tokens for those that wait, as many as there may be, and pushes them */
+int blk_strict_revoke(struct blk_queue *q, const struct tsr_blk_completion done[], u32 nr);
+int blk_strict_revoke_all(struct blk_queue *q); /* by the thread, after the queue was stopped */
+
 /* blk_request.c: with the queue's mutex held. */
 u32 blk_req_pages(const struct blk_req *req); /* of the data run */
 bool blk_req_claim(struct blk_queue *q, struct blk_req *req); /* false: the queue is kicked when it is worth another try */
@@ -218,6 +243,7 @@ void blk_req_finish(struct blk_queue *q, struct blk_req *req, u32 slot, u8 statu
 int blk_q_init(struct blk *b, u32 index);
 void blk_q_exit(struct blk_queue *q);
 void blk_q_kick(struct blk_queue *q); /* any context */
+void blk_q_push(struct blk_queue *q, u32 slot); /* with the queue's mutex held: the request in flight in this slot */
 /* Thread. The session is open: own requests can be sent, and from serve on the block layer's. */
 void blk_q_start(struct blk_queue *q);
 void blk_q_serve(struct blk_queue *q);
@@ -255,6 +281,10 @@ int blk_format_disk(struct blk *b, u64 generation);
 /* An attached disk takes what the backend has more by now; no requests of the block layer are being sent. As long as it fails, it is as before. */
 int blk_grow(struct blk *b);
 int blk_header_write(struct blk *b, struct blk_header *header);
+
+/* blk_session.c: a mode, or -EINVAL */
+int blk_mode_parse(const char *text);
+const char *blk_mode_text(enum tsr_blk_mode mode);
 
 /* blk_sysfs.c */
 extern const struct attribute_group *blk_device_groups[];

@@ -8,6 +8,10 @@
 #include "blk.h"
 #include "proto/disk.h"
 
+static char *mode = "pooled";
+module_param(mode, charp, 0444);
+MODULE_PARM_DESC(mode, "how a disk's pages move until its mode in sysfs is changed: pooled, strict or copy");
+
 static char *read_only[TSR_MAX_DEVICES];
 module_param_array(read_only, charp, NULL, 0444);
 MODULE_PARM_DESC(read_only, "labels of disks that are only to be read");
@@ -69,6 +73,15 @@ static int alloc_bounces(struct blk *b)
 	return -ENOMEM;
 }
 
+/* In memory, and in this guest's share of granted pages: the disks of a guest share it, and each needs room for one. */
+static bool large_fits(struct blk *b)
+{
+	u32 pages = TSR_BLK_MAX_BLOCKS + TSR_BLK_TABLE_PAGES(TSR_BLK_MAX_BLOCKS);
+	struct tsr_info limits;
+
+	return pages <= b->data_pages && !tsr_limits(&limits) && limits.max_granted / TSR_MAX_DEVICES / b->nr_queues >= 2 * pages;
+}
+
 /* The largest requests take a table beside their pages, and a bounce buffer of their size. Short of memory, requests are smaller. */
 static int alloc_sizes(struct blk *b)
 {
@@ -76,8 +89,7 @@ static int alloc_sizes(struct blk *b)
 
 	if (err)
 		return err;
-	b->max_blocks = TSR_BLK_MAX_BLOCKS + TSR_BLK_TABLE_PAGES(TSR_BLK_MAX_BLOCKS) <= b->data_pages ? TSR_BLK_MAX_BLOCKS :
-			TSR_BLK_DIRECT_BLOCKS;
+	b->max_blocks = large_fits(b) ? TSR_BLK_MAX_BLOCKS : TSR_BLK_DIRECT_BLOCKS;
 	err = alloc_bounces(b);
 	if (!err || b->max_blocks == TSR_BLK_DIRECT_BLOCKS)
 		return err;
@@ -134,6 +146,19 @@ static int alloc_crypto(struct blk *b)
 	return b->aead && b->header && b->scratch && b->answer ? 0 : -ENOMEM;
 }
 
+/* Not while any part of it is issued. */
+static void free_data(struct blk_queue *q)
+{
+	u32 i;
+
+	for (i = 0; i < BLK_DEPTH; i++)
+		if (tsr_run_issued(&q->grant[i]))
+			q->data.token = q->grant[i].token;
+	if (tsr_run_issued(&q->shared))
+		q->data.token = q->shared.token;
+	tsr_run_free(&q->data);
+}
+
 /* Undoes as much as was done. The disk and the thread are gone. */
 static void release(struct blk *b)
 {
@@ -150,7 +175,7 @@ static void release(struct blk *b)
 		blk_q_exit(q);
 		tsr_run_free(&q->ring);
 		tsr_run_free(&q->seal);
-		tsr_run_free(&q->data);
+		free_data(q);
 	}
 	tsr_run_free(&b->control);
 	if (b->wq)
@@ -174,6 +199,7 @@ static struct blk *create(struct tsr_device *tdev)
 
 	if (!b)
 		return NULL;
+	b->mode_wanted = blk_mode_parse(mode);
 	b->nr_queues = min_t(u32, num_possible_cpus(), TSR_BLK_MAX_QUEUES);
 	b->queue = kvcalloc(b->nr_queues, sizeof(*b->queue), GFP_KERNEL);
 	if (!b->queue) {
@@ -221,6 +247,10 @@ static int blk_probe(struct tsr_device *tdev)
 		dev_err(&tdev->dev, "the guest's configuration asks for suite %u, this driver has suite %u only\n",
 			tdev->desc.suite, TSR_SUITE_AES_256_GCM);
 		return -EOPNOTSUPP;
+	}
+	if (blk_mode_parse(mode) < 0) {
+		dev_err(&tdev->dev, "there is no mode \"%s\": pooled, strict or copy\n", mode);
+		return -EINVAL;
 	}
 	b = create(tdev);
 	if (!b)

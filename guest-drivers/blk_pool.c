@@ -28,7 +28,7 @@ void *blk_pool_seals(struct blk_queue *q, const struct blk_req *req, u32 slot)
 
 static bool take_area(struct blk_queue *q, u32 pages, u32 *first)
 {
-	u32 size = q->blk->data_pages;
+	u32 size = q->blk->pool_pages;
 	unsigned long at = bitmap_find_next_zero_area(q->pool, size, 0, pages, 0);
 
 	if (at + pages > size)
@@ -40,7 +40,7 @@ static bool take_area(struct blk_queue *q, u32 pages, u32 *first)
 
 static bool take_any(struct blk_queue *q, struct blk_req *req, u32 pages)
 {
-	u32 table = TSR_BLK_TABLE_PAGES(req->count), size = q->blk->data_pages, i;
+	u32 table = TSR_BLK_TABLE_PAGES(req->count), size = q->blk->pool_pages, i;
 	unsigned long at = 0;
 
 	if (bitmap_weight(q->pool, size) + table + pages > size || !take_area(q, table, &req->table))
@@ -55,12 +55,15 @@ static bool take_any(struct blk_queue *q, struct blk_req *req, u32 pages)
 
 bool blk_pool_take(struct blk_queue *q, struct blk_req *req)
 {
-	u32 pages = blk_req_pages(req), first, i;
+	u32 pages = blk_req_pages(req), table = indirect(req) ? TSR_BLK_TABLE_PAGES(req->count) : 0, first = 0, i;
 
-	if (indirect(req))
+	if (table && q->blk->mode != TSR_BLK_STRICT)
 		return take_any(q, req, pages);
-	if (pages && !take_area(q, pages, &first))
+	/* One after the other, so that one token names all: table first. */
+	if (table + pages && !take_area(q, table + pages, &first))
 		return false;
+	req->table = first;
+	first += table;
 	for (i = 0; i < pages; i++)
 		req->page[i] = first + i;
 	return true;

@@ -3,6 +3,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include "blk.h"
+#include "proto/request.h"
 
 void blk_q_kick(struct blk_queue *q)
 {
@@ -13,29 +14,32 @@ void blk_q_kick(struct blk_queue *q)
 
 static int take_completions(struct blk_queue *q)
 {
+	struct tsr_blk_completion done[BLK_DEPTH];
 	int n = blk_ring_completions(q);
-	int i, err = 0;
+	int i, taken, bad = 0, err;
 
 	if (n <= 0)
 		return n;
-	for (i = 0; i < n; i++) {
-		struct tsr_blk_completion completion;
-		struct blk_req *req;
+	for (taken = 0; taken < n; taken++) {
+		bad = blk_ring_pop(q, &done[taken]);
+		if (!bad && !test_and_clear_bit(done[taken].id, q->sent))
+			bad = -EPROTO; /* never sent, or completed before */
+		if (bad)
+			break;
+	}
+	/* Not looked at while the host can still write there. If it fails they are still in flight, and are made again. */
+	err = blk_strict_revoke(q, done, taken);
+	if (err)
+		return err;
+	for (i = 0; i < taken; i++) {
+		struct blk_req *req = q->inflight[done[i].id];
 
-		err = blk_ring_pop(q, &completion);
-		if (err)
-			break;
-		req = q->inflight[completion.id];
-		if (!req) {
-			err = -EPROTO; /* never sent, or completed before */
-			break;
-		}
-		q->inflight[completion.id] = NULL;
+		q->inflight[done[i].id] = NULL;
 		q->count.in_flight--;
-		blk_req_finish(q, req, completion.id, completion.status); /* req may be gone after it */
+		blk_req_finish(q, req, done[i].id, done[i].status); /* req may be gone after it */
 	}
 	blk_ring_popped(q);
-	return err ? err : n;
+	return bad ? bad : n;
 }
 
 /* ------------------------------------------------------------------ submissions */
@@ -67,10 +71,38 @@ static u32 free_slot(struct blk_queue *q)
 	return slot;
 }
 
+static struct tsr_blk_request name(struct blk_queue *q, u32 slot)
+{
+	struct blk_req *req = q->inflight[slot];
+	struct tsr_blk_request request = {
+		.id = slot, .op = req->op, .flags = req->flags, .count = req->count, .block = req->block, .token = q->grant[slot].token,
+	};
+
+	blk_pool_name(q, req, &request);
+	return request;
+}
+
+void blk_q_push(struct blk_queue *q, u32 slot)
+{
+	struct tsr_blk_request request = name(q, slot);
+
+	__set_bit(slot, q->sent);
+	blk_ring_push(q, &request);
+}
+
+static void send(struct blk_queue *q, u32 slot)
+{
+	struct tsr_blk_request request = name(q, slot);
+
+	if (q->blk->mode == TSR_BLK_STRICT && tsr_blk_token_pages(&request))
+		blk_strict_add(q, slot, &request);
+	else
+		blk_q_push(q, slot);
+}
+
 /* False: there is no room, or another request has one of its blocks; a completion will bring us here again. */
 static bool submit(struct blk_queue *q, struct blk_req *req)
 {
-	struct tsr_blk_request request = { .op = req->op, .flags = req->flags, .count = req->count, .block = req->block };
 	u32 slot = free_slot(q);
 	blk_status_t status;
 
@@ -90,12 +122,10 @@ static bool submit(struct blk_queue *q, struct blk_req *req)
 		blk_req_fail(q, req, status);
 		return true;
 	}
-	request.id = slot;
-	blk_pool_name(q, req, &request);
 	q->inflight[slot] = req;
 	q->count.in_flight++;
 	count_request(q, req);
-	blk_ring_push(q, &request);
+	send(q, slot);
 	return true;
 }
 
@@ -126,7 +156,9 @@ static int run(struct blk_queue *q)
 		submit_list(q, &q->own);
 		if (q->serving)
 			submit_list(q, &q->waiting);
-		err = blk_ring_publish(q);
+		err = blk_strict_send(q);
+		if (!err)
+			err = blk_ring_publish(q);
 		if (err)
 			return err;
 		cond_resched();
@@ -158,7 +190,8 @@ static void work(struct work_struct *work)
 		err = run(q);
 		if (err) {
 			q->broken = true;
-			dev_err(&q->blk->tdev->dev, "the backend breaks the ring's rules (queue %u, %d): the session ends\n",
+			dev_err(&q->blk->tdev->dev, "%s (queue %u, %d): the session ends\n",
+				err == -EPROTO ? "the backend breaks the ring's rules" : "requests' tokens cannot be had or revoked",
 				q->index, err);
 			blk_poke(q->blk);
 		}
@@ -167,6 +200,11 @@ static void work(struct work_struct *work)
 	}
 	mutex_unlock(&q->mutex);
 	memalloc_noio_restore(noio);
+}
+
+static void later(struct timer_list *timer)
+{
+	blk_q_kick(container_of(timer, struct blk_queue, later));
 }
 
 /* ------------------------------------------------------------------ for the thread */
@@ -216,6 +254,8 @@ void blk_q_stop(struct blk_queue *q)
 		req->result = -ENOTCONN;
 	}
 	bitmap_zero(q->pool, BLK_POOL_MAX);
+	bitmap_zero(q->granting, BLK_DEPTH);
+	bitmap_zero(q->sent, BLK_DEPTH);
 	mutex_unlock(&q->mutex);
 	blk_q_kick(q); /* in case the device is being removed */
 }
@@ -265,6 +305,7 @@ int blk_q_init(struct blk *b, u32 index)
 	q->index = index;
 	q->event = -1;
 	INIT_WORK(&q->work, work);
+	timer_setup(&q->later, later, 0);
 	spin_lock_init(&q->lock);
 	mutex_init(&q->mutex);
 	INIT_LIST_HEAD(&q->incoming);
@@ -288,6 +329,8 @@ void blk_q_exit(struct blk_queue *q)
 
 	if (!q->blk)
 		return;
+	cancel_work_sync(&q->work); /* no session: it arms no timer any more */
+	del_timer_sync(&q->later);
 	cancel_work_sync(&q->work);
 	blk_aead_free(q->aead);
 	for (i = 0; i < BLK_KEYS; i++)

@@ -12,6 +12,10 @@
 #define DELAY_MIN (1 * HZ)
 #define DELAY_MAX (30 * HZ)
 
+#define MODE_TEXT(name, text) [TSR_BLK_##name] = text,
+static const char *const modes[] = { BLK_MODES(MODE_TEXT) };
+#undef MODE_TEXT
+
 static struct tsr_blk_control *control_of(struct blk *b)
 {
 	return b->control.addr;
@@ -21,6 +25,18 @@ void blk_poke(struct blk *b)
 {
 	atomic_set(&b->poked, 1);
 	wake_up(&b->wait);
+}
+
+const char *blk_mode_text(enum tsr_blk_mode mode)
+{
+	return modes[mode];
+}
+
+int blk_mode_parse(const char *text)
+{
+	int mode = sysfs_match_string(modes, text);
+
+	return mode < 0 ? -EINVAL : mode;
 }
 
 const char *blk_state_text(enum blk_state state)
@@ -73,7 +89,7 @@ static int trouble(struct blk *b)
 	err = tsr_device_info(b->tdev, &info);
 	if (err)
 		return err;
-	if (!info.backend || info.backend_change != b->change)
+	if (!info.backend || info.backend_change != b->change || READ_ONCE(b->mode_wanted) != b->mode)
 		return -ENOTCONN;
 	if (b->answered && READ_ONCE(control_of(b)->state) != TSR_BLK_BACKEND_READY) {
 		dev_warn(&b->tdev->dev, "the backend has given up on the disk: see its log; trying again\n");
@@ -108,7 +124,7 @@ int blk_wait_time(struct blk *b, unsigned long timeout)
 
 /* ------------------------------------------------------------------ opening and closing */
 
-/* All runs of the device, at most TSR_MAX_BATCH of them. */
+/* All runs that the device's session grants for all of its life, at most TSR_MAX_BATCH of them; the data runs last. */
 static u32 collect_runs(struct blk *b, struct tsr_run *runs[])
 {
 	u32 i, n = 0;
@@ -118,9 +134,41 @@ static u32 collect_runs(struct blk *b, struct tsr_run *runs[])
 	for (i = 0; i < b->nr_queues; i++) {
 		runs[n++] = &b->queue[i].ring;
 		runs[n++] = &b->queue[i].seal;
-		runs[n++] = &b->queue[i].data;
 	}
+	for (i = 0; i < b->nr_queues && b->mode != TSR_BLK_STRICT; i++)
+		runs[n++] = &b->queue[i].shared;
 	return n;
+}
+
+/* Every queue's data run, or the first pages of it, as this session's mode has it. */
+static void share_data(struct blk *b, u32 pages)
+{
+	u32 i;
+
+	b->pool_pages = pages;
+	for (i = 0; i < b->nr_queues; i++) {
+		b->queue[i].shared = b->queue[i].data;
+		b->queue[i].shared.pages = pages;
+		b->queue[i].shared.how = b->mode == TSR_BLK_COPIED ? TSR_HOW_COPY : TSR_HOW_MAP;
+	}
+}
+
+/* Where a limit leaves no room for whole data runs, for just so much as the largest request needs. */
+static int issue(struct blk *b, struct tsr_run *runs[], u32 n)
+{
+	u32 least = b->max_blocks + (b->max_blocks > TSR_BLK_DIRECT_BLOCKS ? TSR_BLK_TABLE_PAGES(b->max_blocks) : 0);
+	int err = tsr_runs_issue(runs, n, b->session, NULL);
+
+	if (err == -EDQUOT && b->mode != TSR_BLK_STRICT && least < b->data_pages) {
+		share_data(b, least);
+		err = tsr_runs_issue(runs, n, b->session, NULL);
+	}
+	if (err == -EDQUOT && !b->limit_told)
+		dev_notice(&b->tdev->dev, "a limit of this guest's tokens or of their pages is reached: waiting for others to give some back\n");
+	b->limit_told = err == -EDQUOT;
+	if (err && err != -EDQUOT)
+		dev_err(&b->tdev->dev, "tokens for the disk's pages are refused (%d)\n", err);
+	return err;
 }
 
 /* Nothing of an earlier session is left for the new backend to see. */
@@ -136,17 +184,18 @@ static void clear_runs(struct blk *b)
 	}
 }
 
-static void fill_control(struct blk *b, u32 session)
+static void fill_control(struct blk *b)
 {
 	struct tsr_blk_control *control = control_of(b);
 	u32 i;
 
 	control->magic = TSR_BLK_MAGIC;
 	control->version = TSR_BLK_VERSION;
-	control->session = session;
+	control->session = b->session;
 	control->queues = b->nr_queues;
 	control->depth = BLK_DEPTH;
-	control->data_pages = b->data_pages;
+	control->data_pages = b->pool_pages;
+	control->mode = b->mode;
 	control->event = b->control_event;
 	control->features = TSR_BLK_FEATURES;
 	control->reading = b->reading;
@@ -155,7 +204,7 @@ static void fill_control(struct blk *b, u32 session)
 
 		control->queue[i].ring = q->ring.token;
 		control->queue[i].seal = q->seal.token;
-		control->queue[i].data = q->data.token;
+		control->queue[i].data = q->shared.token; /* strict: none */
 		control->queue[i].event = q->event;
 	}
 }
@@ -188,20 +237,20 @@ static int check_answer(struct blk *b)
 static int session_open(struct blk *b)
 {
 	struct tsr_run *runs[TSR_MAX_BATCH];
-	u32 n = collect_runs(b, runs);
-	u32 session = tsr_device_next_session(b->tdev);
-	u32 i;
+	u32 i, n;
 	int err;
 
 	blk_set_state(b, BLK_CONNECTING);
+	b->mode = READ_ONCE(b->mode_wanted);
+	b->session = tsr_device_next_session(b->tdev);
+	share_data(b, b->data_pages);
+	n = collect_runs(b, runs);
 	clear_runs(b);
-	err = tsr_runs_issue(runs, n, TSR_DIR_BOTH, session);
-	if (err) {
-		dev_err(&b->tdev->dev, "tokens for the disk's pages are refused (%d)\n", err);
+	err = issue(b, runs, n);
+	if (err)
 		return err;
-	}
-	fill_control(b, session);
-	err = tsr_connect(b->tdev, session, &b->control.token);
+	fill_control(b);
+	err = tsr_connect(b->tdev, b->session, &b->control.token);
 	if (err) {
 		dev_err(&b->tdev->dev, "the hypervisor refuses to connect (%d)\n", err);
 		return err;
@@ -233,12 +282,15 @@ void blk_queues_stop(struct blk *b)
 static void session_close(struct blk *b)
 {
 	struct tsr_run *runs[TSR_MAX_BATCH];
-	u32 n = collect_runs(b, runs);
+	u32 n = collect_runs(b, runs), i;
 
 	b->answered = false;
 	blk_queues_stop(b);
 	while (tsr_runs_revoke(runs, n) && !kthread_should_stop())
 		idle(b, DELAY_MIN);
+	for (i = 0; i < b->nr_queues; i++)
+		while (blk_strict_revoke_all(&b->queue[i]) && !kthread_should_stop())
+			idle(b, DELAY_MIN);
 }
 
 /* ------------------------------------------------------------------ the thread */
@@ -281,7 +333,9 @@ static int session(struct blk *b)
 	}
 	serve(b);
 	err = blk_wait(b, NULL, 0);
-	if (err == -ENOTCONN)
+	if (err == -ENOTCONN && READ_ONCE(b->mode_wanted) != b->mode)
+		dev_info(&b->tdev->dev, "from now on %s\n", blk_mode_text(b->mode_wanted));
+	else if (err == -ENOTCONN)
 		dev_info(&b->tdev->dev, "the backend went away; %llu requests in flight will be sent to the next\n",
 			 requests_in_flight(b));
 	return err;
@@ -320,8 +374,8 @@ int blk_thread(void *arg)
 			delay = DELAY_MIN;
 			continue;
 		}
-		pause_after_failure(b, delay);
-		delay = min_t(unsigned long, 2 * delay, DELAY_MAX);
+		pause_after_failure(b, err == -EDQUOT ? DELAY_MIN : delay);
+		delay = err == -EDQUOT ? DELAY_MIN : min_t(unsigned long, 2 * delay, DELAY_MAX);
 	}
 	return 0;
 }

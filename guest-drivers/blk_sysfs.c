@@ -61,6 +61,25 @@ static ssize_t format_store(struct device *dev, struct device_attribute *attr, c
 }
 static DEVICE_ATTR_RW(format);
 
+static ssize_t mode_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%s\n", blk_mode_text(READ_ONCE(to_blk(dev)->mode_wanted)));
+}
+
+/* Takes effect at once, by a new session. */
+static ssize_t mode_store(struct device *dev, struct device_attribute *attr, const char *buf, size_t len)
+{
+	struct blk *b = to_blk(dev);
+	int mode = blk_mode_parse(buf);
+
+	if (mode < 0)
+		return mode;
+	WRITE_ONCE(b->mode_wanted, mode);
+	blk_poke(b);
+	return len;
+}
+static DEVICE_ATTR_RW(mode);
+
 /* Blocks done, and of how many. */
 static ssize_t format_progress_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
@@ -74,6 +93,7 @@ static struct attribute *device_attrs[] = {
 	&dev_attr_state.attr,
 	&dev_attr_format.attr,
 	&dev_attr_format_progress.attr,
+	&dev_attr_mode.attr,
 	NULL,
 };
 
@@ -112,6 +132,8 @@ COUNTER(in_flight);
 COUNTER(doorbells);
 COUNTER(sealed_bytes);
 COUNTER(opened_bytes);
+COUNTER(granted);
+COUNTER(limit_waits);
 
 static ssize_t sessions_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
@@ -130,6 +152,8 @@ static struct attribute *counter_attrs[] = {
 	&counter_doorbells.attr.attr,
 	&counter_sealed_bytes.attr.attr,
 	&counter_opened_bytes.attr.attr,
+	&counter_granted.attr.attr,
+	&counter_limit_waits.attr.attr,
 	&dev_attr_sessions.attr,
 	NULL,
 };

@@ -111,6 +111,13 @@ int tsr_key_derive(const u8 label[TSR_LABEL_SIZE], u32 purpose, const u8 salt[16
 }
 EXPORT_SYMBOL_GPL(tsr_key_derive);
 
+int tsr_limits(struct tsr_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	return tsr_call_data(TSR_CALL_INFO, 0, 0, 0, info, 0, sizeof(*info), NULL);
+}
+EXPORT_SYMBOL_GPL(tsr_limits);
+
 int tsr_random(void *bytes, size_t len)
 {
 	struct tsr_random random;

@@ -119,7 +119,10 @@ EXPORT_SYMBOL_GPL(tsr_device_next_session);
 
 static void device_release(struct device *dev)
 {
-	kfree(to_tsr_device(dev));
+	struct tsr_device *tdev = to_tsr_device(dev);
+
+	kfree(tdev->issue);
+	kfree(tdev);
 }
 
 static int add_device(u32 index)
@@ -131,8 +134,11 @@ static int add_device(u32 index)
 	if (!tdev)
 		return -ENOMEM;
 	tdev->index = index;
-	err = tsr_device_info(tdev, &info);
+	mutex_init(&tdev->issue_lock);
+	tdev->issue = kcalloc(TSR_MAX_BATCH, sizeof(*tdev->issue), GFP_KERNEL);
+	err = tdev->issue ? tsr_device_info(tdev, &info) : -ENOMEM;
 	if (err || info.desc.type == TSR_DEVICE_NONE) {
+		kfree(tdev->issue);
 		kfree(tdev);
 		return err == -ENODEV ? 0 : err;
 	}

@@ -23,7 +23,7 @@ int tsr_run_alloc(struct tsr_device *tdev, struct tsr_run *run, u32 pages)
 	addr = alloc_pages_exact((size_t)pages * PAGE_SIZE, GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN | __GFP_NORETRY);
 	if (!addr)
 		return -ENOMEM;
-	*run = (struct tsr_run){ .tdev = tdev, .addr = addr, .pages = pages };
+	*run = (struct tsr_run){ .tdev = tdev, .addr = addr, .pages = pages, .dir = TSR_DIR_BOTH };
 	return 0;
 }
 EXPORT_SYMBOL_GPL(tsr_run_alloc);
@@ -40,9 +40,10 @@ void tsr_run_free(struct tsr_run *run)
 }
 EXPORT_SYMBOL_GPL(tsr_run_free);
 
-int tsr_runs_issue(struct tsr_run *const runs[], u32 nr, u8 dir, u32 session)
+int tsr_runs_issue(struct tsr_run *const runs[], u32 nr, u32 session, u32 *fit)
 {
-	struct tsr_token_issue *issue;
+	struct tsr_device *tdev;
+	u64 index = 0;
 	u32 i;
 	int err;
 
@@ -51,24 +52,25 @@ int tsr_runs_issue(struct tsr_run *const runs[], u32 nr, u8 dir, u32 session)
 	for (i = 0; i < nr; i++)
 		if (WARN_ON_ONCE(!runs[i]->addr || tsr_run_issued(runs[i])))
 			return -EINVAL;
-	/* NOIO: the caller may be what writeback waits for. */
-	issue = kcalloc(nr, sizeof(*issue), GFP_NOIO);
-	if (!issue)
-		return -ENOMEM;
-	for (i = 0; i < nr; i++) {
-		issue[i].gfn = virt_to_phys(runs[i]->addr) >> PAGE_SHIFT;
-		issue[i].pages = runs[i]->pages;
-		issue[i].dir = dir;
-		issue[i].device = runs[i]->tdev->index;
-		issue[i].session = session;
-	}
-	err = tsr_call_data(TSR_CALL_TOKEN_ISSUE, nr, 0, 0, issue, nr * sizeof(*issue), nr * sizeof(*issue), NULL);
-	if (!err) {
-		for (i = 0; i < nr; i++)
-			runs[i]->token = issue[i].token;
+	tdev = runs[0]->tdev;
+	mutex_lock(&tdev->issue_lock);
+	for (i = 0; i < nr; i++)
+		tdev->issue[i] = (struct tsr_token_issue){
+			.gfn = virt_to_phys(runs[i]->addr) >> PAGE_SHIFT,
+			.pages = runs[i]->pages,
+			.dir = runs[i]->dir,
+			.how = runs[i]->how,
+			.device = tdev->index,
+			.session = session,
+		};
+	err = tsr_call_data(TSR_CALL_TOKEN_ISSUE, nr, 0, 0, tdev->issue, nr * sizeof(*tdev->issue), nr * sizeof(*tdev->issue), &index);
+	for (i = 0; i < nr && !err; i++)
+		runs[i]->token = tdev->issue[i].token;
+	mutex_unlock(&tdev->issue_lock);
+	if (!err)
 		atomic64_add(nr, &bus_counters.tokens_issued);
-	}
-	kfree(issue);
+	if (fit)
+		*fit = err == -EDQUOT ? min_t(u64, index, nr) : nr;
 	return err;
 }
 EXPORT_SYMBOL_GPL(tsr_runs_issue);

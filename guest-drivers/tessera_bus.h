@@ -21,6 +21,8 @@ struct tsr_device {
 	u32 index;                   /* as hypercalls name it; constant */
 	struct tsr_device_desc desc; /* constant */
 	u32 session;                 /* last one used; for tsr_device_next_session only */
+	struct mutex issue_lock;     /* protects issue */
+	struct tsr_token_issue *issue; /* TSR_MAX_BATCH of them: issuing needs no memory, since writeback may be what asks for it */
 };
 
 struct tsr_driver {
@@ -66,6 +68,9 @@ int tsr_connect(struct tsr_device *tdev, u32 session, const struct tsr_token *to
 /* key is the caller's to wipe. -EBUSY for disk keys: another live guest of this identity holds the disk. */
 int tsr_key_derive(const u8 label[TSR_LABEL_SIZE], u32 purpose, const u8 salt[16], u8 key[TSR_KEY_SIZE]);
 
+/* What this guest has at most of everything. */
+int tsr_limits(struct tsr_info *info);
+
 /* Any number of bytes from the hypervisor's generator. */
 int tsr_random(void *bytes, size_t len);
 
@@ -79,6 +84,7 @@ struct tsr_run {
 	struct tsr_device *tdev;
 	void *addr;             /* page-aligned, contiguous for the guest */
 	u32 pages;
+	u8 dir, how;            /* enum tsr_token_dir, enum tsr_token_how; the owner's to set: both directions, to be mapped */
 	struct tsr_token token; /* all zero unless issued */
 };
 
@@ -93,8 +99,11 @@ int tsr_run_alloc(struct tsr_device *tdev, struct tsr_run *run, u32 pages);
 /* Pages whose revoke has not succeeded are never given back to Linux: they are kept for ever, with a warning. NULL addr: nothing. */
 void tsr_run_free(struct tsr_run *run);
 
-/* Issues nr (1..TSR_MAX_BATCH) runs of one device in one call: all or none. dir: enum tsr_token_dir. */
-int tsr_runs_issue(struct tsr_run *const runs[], u32 nr, u8 dir, u32 session);
+/*
+ * Issues nr (1..TSR_MAX_BATCH) runs of one device in one call: all or none. -EDQUOT: they would go beyond a limit, which is no
+ * failure: revoke some or wait, and ask again; *fit (may be NULL) says how many leading ones would not.
+ */
+int tsr_runs_issue(struct tsr_run *const runs[], u32 nr, u32 session, u32 *fit);
 
 /*
  * Revokes those of nr (0..TSR_MAX_BATCH) runs that are issued. On 0 every one of them is this guest's alone again: nothing the host

@@ -4,9 +4,11 @@
 #include "proto/disk.h"
 #include "proto/ring.h"
 
-static enum tsr_control_error check_queue(const struct tsr_blk_queue *queue)
+static enum tsr_control_error check_queue(const struct tsr_blk_queue *queue, uint32_t mode)
 {
-	if (!queue->ring.generation || !queue->seal.generation || !queue->data.generation)
+	if (!queue->ring.generation || !queue->seal.generation)
+		return TSR_CONTROL_BAD_TOKEN;
+	if (mode == TSR_BLK_STRICT ? !tsr_is_zero(&queue->data, sizeof(queue->data)) : !queue->data.generation)
 		return TSR_CONTROL_BAD_TOKEN;
 	if (queue->event >= TSR_MAX_EVENTS)
 		return TSR_CONTROL_BAD_EVENT;
@@ -35,11 +37,13 @@ enum tsr_control_error tsr_control_check_front(const struct tsr_blk_control *con
 		return TSR_CONTROL_BAD_EVENT;
 	if (control->reading > 1)
 		return TSR_CONTROL_BAD_READ_ONLY;
+	if (control->mode > TSR_BLK_COPIED)
+		return TSR_CONTROL_BAD_MODE;
 	if (!tsr_is_zero(control->reserved0, sizeof(control->reserved0)) ||
 	    !tsr_is_zero(&control->queue[control->queues], unused * sizeof(control->queue[0])))
 		return TSR_CONTROL_BAD_RESERVED;
 	for (uint32_t i = 0; i < control->queues; i++) {
-		enum tsr_control_error error = check_queue(&control->queue[i]);
+		enum tsr_control_error error = check_queue(&control->queue[i], control->mode);
 
 		if (error != TSR_CONTROL_OK)
 			return error;
@@ -92,7 +96,9 @@ const char *tsr_control_error_text(enum tsr_control_error error)
 	case TSR_CONTROL_BAD_RESERVED:
 		return "reserved bytes are not zero";
 	case TSR_CONTROL_BAD_TOKEN:
-		return "a token is missing";
+		return "a token is missing, or is one too many";
+	case TSR_CONTROL_BAD_MODE:
+		return "a way of moving data this side does not know";
 	case TSR_CONTROL_BAD_STATE:
 		return "unknown state";
 	case TSR_CONTROL_BAD_ERROR:

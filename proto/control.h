@@ -22,6 +22,7 @@ enum tsr_control_error {
 	TSR_CONTROL_BAD_ERROR,
 	TSR_CONTROL_BAD_BLOCKS,
 	TSR_CONTROL_BAD_READ_ONLY,
+	TSR_CONTROL_BAD_MODE,
 };
 
 /* Backend: checks what the front-end wrote; session is the one of the CONNECT event. The backend's own part is not looked at. */

@@ -87,6 +87,17 @@ static bool writes(const struct tsr_blk_request *request)
 	return request->op == TSR_BLK_WRITE || request->op == TSR_BLK_WRITE_ZEROES || request->op == TSR_BLK_HEADER_WRITE;
 }
 
+/* A strict request's pages follow one another, so that one token names them. */
+static bool token_ok(const struct tsr_blk_request *request, const struct tsr_blk_limits *limits)
+{
+	uint32_t pages = tsr_blk_token_pages(request);
+
+	if (limits->mode != TSR_BLK_STRICT || pages == 0)
+		return tsr_is_zero(&request->token, sizeof(request->token));
+	return request->token.generation != 0 && pages <= TSR_TOKEN_MAX_PAGES && request->data_page <= limits->data_pages &&
+	       pages <= limits->data_pages - request->data_page;
+}
+
 enum tsr_blk_status tsr_blk_request_check(const struct tsr_blk_request *request, const struct tsr_blk_limits *limits)
 {
 	enum tsr_blk_status status = check_op(request, limits);
@@ -95,7 +106,7 @@ enum tsr_blk_status tsr_blk_request_check(const struct tsr_blk_request *request,
 		return status;
 	if (request->flags & ~known_flags(request))
 		return TSR_BLK_E_INVALID;
-	if (!tsr_is_zero(request->reserved1, sizeof(request->reserved1)))
+	if (!tsr_is_zero(request->reserved1, sizeof(request->reserved1)) || !token_ok(request, limits))
 		return TSR_BLK_E_INVALID;
 	if (limits->read_only && writes(request))
 		return TSR_BLK_E_READONLY;
@@ -107,6 +118,9 @@ bool tsr_blk_segments_check(const struct tsr_blk_request *request, const struct 
 {
 	uint32_t left = request->count;
 
+	if (limits->mode == TSR_BLK_STRICT && request->segments &&
+	    (request->segments != 1 || segment->page != request->data_page + TSR_BLK_TABLE_PAGES(request->count)))
+		return false;
 	for (uint32_t i = 0; i < request->segments; i++) {
 		if (segment[i].count == 0 || segment[i].count > left || !in_data_run(segment[i].page, segment[i].count, limits->data_pages))
 			return false;
@@ -125,6 +139,18 @@ uint32_t tsr_blk_request_pages(const struct tsr_blk_request *request)
 	if (indirect(request))
 		return TSR_BLK_TABLE_PAGES(request->count);
 	return moves_data(request) ? request->count : 0;
+}
+
+uint32_t tsr_blk_token_pages(const struct tsr_blk_request *request)
+{
+	return tsr_blk_request_pages(request) + (indirect(request) && moves_data(request) ? request->count : 0);
+}
+
+uint8_t tsr_blk_token_dir(const struct tsr_blk_request *request)
+{
+	if (writes(request))
+		return TSR_DIR_READ;
+	return indirect(request) ? TSR_DIR_BOTH : TSR_DIR_WRITE; /* the table is read */
 }
 
 bool tsr_blk_completion_check(const struct tsr_blk_completion *completion, uint32_t depth)

@@ -11,6 +11,7 @@ struct tsr_blk_limits {
 	uint32_t data_pages; /* of the queue's data run */
 	uint64_t blocks;     /* capacity */
 	bool read_only;
+	uint32_t mode;       /* enum tsr_blk_mode */
 };
 
 /* An id out of range cannot even be answered: the session is broken. */
@@ -28,6 +29,10 @@ bool tsr_blk_seal_suits(const struct tsr_blk_request *request, const struct tsr_
 
 /* Pages of the data run from data_page on: of data or of the table. count must have been checked. */
 uint32_t tsr_blk_request_pages(const struct tsr_blk_request *request);
+
+/* STRICT: the pages from data_page on that the request's token must name, 0: it brings none; and their direction. Only for a checked request. */
+uint32_t tsr_blk_token_pages(const struct tsr_blk_request *request);
+uint8_t tsr_blk_token_dir(const struct tsr_blk_request *request);
 
 /* Front-end: false if the completion breaks the rules. Whether the id is in flight is for the caller to check. */
 bool tsr_blk_completion_check(const struct tsr_blk_completion *completion, uint32_t depth);

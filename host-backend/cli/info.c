@@ -58,9 +58,11 @@ static json_t *info_json(const struct tsr_info *info)
 				   "windows", (json_int_t)c->windows);
 
 	snprintf(abi, sizeof(abi), "%u.%u", info->abi_version >> 16, info->abi_version & 0xffff);
-	return json_pack("{s:s, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:o, s:o}", "abi", abi, "features",
+	return json_pack("{s:s, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "abi", abi, "features",
 			 (json_int_t)info->features, "development", (json_int_t)info->development, "cpus", info->cpus, "guests", info->guests,
-			 "tokens", info->tokens, "max_guests", info->max_guests, "max_tokens", info->max_tokens, "tsc_khz",
+			 "tokens", info->tokens, "max_guests", info->max_guests, "max_tokens", info->max_tokens, "guest_tokens",
+			 (json_int_t)info->guest_tokens, "max_granted", (json_int_t)info->max_granted, "max_windows",
+			 (json_int_t)info->max_windows, "max_queues", (json_int_t)info->max_queues, "tsc_khz",
 			 (json_int_t)info->tsc_khz, "hv_base_pfn", (json_int_t)info->hv_base_pfn, "hv_pages", (json_int_t)info->hv_pages,
 			 "census", census, "counters", counters_json(info));
 }
@@ -94,6 +96,9 @@ static void print_info(const struct tsr_info *info)
 #undef FEATURE
 	printf("\nin use\n  CPUs %u, guests %u of %u, tokens %u of %u\n", info->cpus, info->guests, info->max_guests, info->tokens,
 	       info->max_tokens);
+	printf("  window pages %" PRIu64 " of %u\n", info->census.windows, info->max_windows);
+	printf("  at most, each guest: %u tokens on %u pages, %u devices, %u queues of a disk\n", info->guest_tokens, info->max_granted,
+	       info->max_devices, info->max_queues);
 	printf("\nmemory by owner\n");
 	print_census_line("hypervisor", info->census.hypervisor);
 	print_census_line("host", info->census.host);
@@ -194,18 +199,19 @@ const struct cli_command cli_counters = {
 /* list: where to add it; NULL: print it. */
 static void show_token(const struct tsr_token_info *t, json_t *list)
 {
-	static const char *const states[] = { "free", "issued", "mapped", "spent", "revoking" };
+	static const char *const states[] = { "free", "issued", "mapped", "spent", "revoking", "placed" };
+	static const char *const ways[] = { "map", "copy", "either", "?" };
 	static const char *const dirs[] = { "?", "read", "write", "both" };
-	const char *state = t->state < 5 ? states[t->state] : "?", *dir = dirs[t->dir & 3];
+	const char *state = t->state < 6 ? states[t->state] : "?", *dir = dirs[t->dir & 3];
 
 	if (list)
-		json_array_append_new(list, json_pack("{s:I, s:I, s:i, s:i, s:I, s:i, s:s, s:s, s:I}", "slot", (json_int_t)t->slot, "generation",
+		json_array_append_new(list, json_pack("{s:I, s:I, s:i, s:i, s:I, s:i, s:s, s:s, s:s, s:I}", "slot", (json_int_t)t->slot, "generation",
 						      (json_int_t)t->generation, "guest", t->issuer, "device", t->device, "session",
-						      (json_int_t)t->session, "pages", t->pages, "dir", dir, "state", state, "window_pfn",
+						      (json_int_t)t->session, "pages", t->pages, "dir", dir, "how", ways[t->how & 3], "state", state, "window_pfn",
 						      (json_int_t)t->window_pfn));
 	else
-		printf("%5u %10u %5u %6u %7u %5u %-5s %-8s 0x%" PRIx64 "\n", t->slot, t->generation, t->issuer, t->device,
-		       t->session, t->pages, dir, state, t->window_pfn);
+		printf("%5u %10u %5u %6u %7u %5u %-5s %-6s %-8s 0x%" PRIx64 "\n", t->slot, t->generation, t->issuer, t->device,
+		       t->session, t->pages, dir, ways[t->how & 3], state, t->window_pfn);
 }
 
 static int list_tokens(int fd, json_t *list)
@@ -240,7 +246,7 @@ static int run_tokens(const struct cli_command *self, int argc, char **argv)
 		return CLI_FAILED;
 	list = json ? json_array() : NULL;
 	if (!json)
-		printf(" SLOT GENERATION GUEST DEVICE SESSION PAGES DIR   STATE    WINDOW PFN\n");
+		printf(" SLOT GENERATION GUEST DEVICE SESSION PAGES DIR   HOW    STATE    WINDOW PFN\n");
 	ret = list_tokens(fd, list);
 	if (json && !ret)
 		return print_json(list);

@@ -17,6 +17,14 @@ static const char *const counter_names[] = {
 #undef NAME
 };
 
+/* The way of moving pages that the guest has asked for. */
+static const char *asked(const struct tsr_ioc_backend *report)
+{
+	static const char *const modes[] = { "", "pooled", "strict", "copy" };
+
+	return report->asked < sizeof(modes) / sizeof(modes[0]) ? modes[report->asked] : "?";
+}
+
 /* What a device's backend says; NULL if nobody serves it. */
 static json_t *backend_json(int fd, uint32_t guest, uint32_t device)
 {
@@ -26,7 +34,7 @@ static json_t *backend_json(int fd, uint32_t guest, uint32_t device)
 	host_backend(fd, guest, device, &report);
 	if (!backend_mode(&report))
 		return NULL;
-	io = json_pack("{s:s, s:s, s:I}", "mode", backend_mode(&report), "reason", backend_reason(&report), "sessions",
+	io = json_pack("{s:s, s:s, s:s, s:I}", "mode", backend_mode(&report), "reason", backend_reason(&report), "asked", asked(&report), "sessions",
 		       (json_int_t)report.sessions);
 	for (size_t i = 0; i < TSR_BACKEND_COUNTER_NR; i++)
 		json_object_set_new(io, counter_names[i], json_integer((json_int_t)report.counter[i]));
@@ -43,6 +51,11 @@ static void print_backend(int fd, uint32_t guest, uint32_t device)
 		return;
 	why = backend_reason(&report);
 	printf("              %s%s%s\n", backend_text(&report), *why ? ": " : "", why);
+	if (report.asked)
+		printf("              the guest has its pages move: %s\n", asked(&report));
+	if (report.counter[TSR_BACKEND_COUNT_hv_in] || report.counter[TSR_BACKEND_COUNT_hv_out])
+		printf("              copied by the hypervisor: %" PRIu64 " pages to the disk, %" PRIu64 " to the guest\n",
+		       report.counter[TSR_BACKEND_COUNT_hv_in], report.counter[TSR_BACKEND_COUNT_hv_out]);
 	printf("              4 KiB pages to the disk: %" PRIu64 " directly, %" PRIu64 " copied; to the guest: %" PRIu64
 	       " directly, %" PRIu64 " copied\n",
 	       report.counter[TSR_BACKEND_COUNT_direct_in], report.counter[TSR_BACKEND_COUNT_copied_in],
@@ -65,11 +78,11 @@ static json_t *guest_json(int fd, const struct tsr_ioc_guest *g, const struct ts
 			json_array_append_new(devices, json_pack("{s:i, s:o, s:i, s:o*}", "device", d, "label",
 								 json_bytes(config->config.device[d].label, TSR_LABEL_SIZE), "backend",
 								 config->backend[d], "io", backend_json(fd, g->guest, d)));
-	return json_pack("{s:i, s:o, s:s, s:i, s:[s, s], s:o, s:I, s:I, s:I, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:o}", "guest", g->guest,
+	return json_pack("{s:i, s:o, s:s, s:i, s:[s, s], s:o, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:o}", "guest", g->guest,
 			 "name", json_bytes(g->name, sizeof(g->name)), "state", guest_state_text(i), "end", i->end, "end_code",
 			 code[0], code[1], "identity", json_hex(i->identity, sizeof(i->identity)),
 			 "mem_pages", (json_int_t)i->mem_pages, "ram_pages", (json_int_t)i->ram_pages, "table_pages",
-			 (json_int_t)i->table_pages, "vcpus", i->vcpus, "flags", i->flags, "tokens", i->tokens, "exits",
+			 (json_int_t)i->table_pages, "vcpus", i->vcpus, "flags", i->flags, "tokens", i->tokens, "granted", i->granted, "exits",
 			 (json_int_t)i->exits, "hypercalls", (json_int_t)i->hypercalls, "faults", (json_int_t)i->faults, "doorbells",
 			 (json_int_t)i->doorbells, "events", (json_int_t)i->events, "devices", devices);
 }
@@ -150,7 +163,7 @@ static void print_guest(int fd, const struct tsr_ioc_guest *g, const struct tsr_
 	       i->mem_pages >> 8, i->vcpus, i->vcpus == 1 ? "" : "s", i->ram_pages, i->table_pages);
 	printf("  console     %s\n", i->flags & TSR_GUEST_CONSOLE_INPUT ? "this host may type into it" : "output only");
 	printf("  exits       %" PRIu64 ", hypercalls %" PRIu64 ", forbidden accesses %" PRIu64 "\n", i->exits, i->hypercalls, i->faults);
-	printf("  tokens      %u alive, doorbells %" PRIu64 ", events %" PRIu64 "\n", i->tokens, i->doorbells, i->events);
+	printf("  tokens      %u alive on %u pages, doorbells %" PRIu64 ", events %" PRIu64 "\n", i->tokens, i->granted, i->doorbells, i->events);
 	for (uint32_t d = 0; d < TSR_MAX_DEVICES; d++) {
 		if (!config->config.device[d].type)
 			continue;

@@ -31,6 +31,20 @@ static int device_map(void *context, const struct tsr_ioc_map *map)
 	return call(context, TSR_IOC_MAP, &copy);
 }
 
+static int device_maps(void *context, struct tsr_ioc_map *map, uint32_t count)
+{
+	struct tsr_ioc_maps maps = { .maps = (uintptr_t)map, .count = count };
+
+	return call(context, TSR_IOC_MAPS, &maps);
+}
+
+static int device_copy(void *context, const struct tsr_ioc_copy *copy)
+{
+	struct tsr_ioc_copy own = *copy;
+
+	return call(context, TSR_IOC_COPY, &own);
+}
+
 static int device_unmap(void *context, const struct tsr_token *token)
 {
 	struct tsr_token copy = *token;
@@ -53,7 +67,9 @@ static int device_raise(void *context, uint32_t event)
 static const struct backend_ops device_ops = {
 	.window = device_window,
 	.map = device_map,
+	.maps = device_maps,
 	.unmap = device_unmap,
+	.copy = device_copy,
 	.doorbell = device_doorbell,
 	.raise = device_raise,
 };

@@ -10,7 +10,9 @@ struct backend_ops {
 	void *(*memory)(void *context, size_t size); /* of a window, or MAP_FAILED; NULL: take huge pages */
 	int (*window)(void *context, void *address, size_t size); /* window number */
 	int (*map)(void *context, const struct tsr_ioc_map *map);
+	int (*maps)(void *context, struct tsr_ioc_map *map, uint32_t count); /* each has its own result */
 	int (*unmap)(void *context, const struct tsr_token *token);
+	int (*copy)(void *context, const struct tsr_ioc_copy *copy);
 	int (*doorbell)(void *context, uint32_t queue, int eventfd);
 	int (*raise)(void *context, uint32_t event);
 };

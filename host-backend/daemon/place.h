@@ -23,8 +23,15 @@ uint32_t place_run(const struct work *work, uint32_t index, uint32_t count);
 /* Whether all pages of data are the guest's, or were just now. */
 bool place_live(const struct work *work);
 
-/* Data to the work's buffer, and seals in and out. false: revoked meanwhile. */
+/* Strict: maps the tokens that requests just taken have brought, with one shoot-down for all; work->reached says how it went. */
+void place_reach(struct queue *queue, struct work *const works[], uint32_t count);
+
+/* Unmaps what the guest has not revoked yet: when the queue has ended. */
+void place_leave(struct queue *queue);
+
+/* Data to the work's buffer and from it, and seals in and out. false: revoked meanwhile. */
 bool place_data_in(struct work *work);
+void place_data_out(struct work *work, uint32_t index, uint32_t count); /* on pages that follow one another */
 bool place_seals_in(struct work *work);
 void place_seals_out(struct work *work);
 

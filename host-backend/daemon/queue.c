@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "host-backend/daemon/log.h"
+#include "host-backend/daemon/place.h"
 #include "host-backend/daemon/shared.h"
 #include "host-backend/daemon/tag.h"
 #include "proto/ring.h"
@@ -207,27 +208,44 @@ static int waiting_in_ring(struct queue *queue)
 	return count;
 }
 
-static bool take(struct queue *queue)
+static struct work *take(struct queue *queue)
 {
 	struct work *work = queue->idle;
 
 	if (!shared_copy_in(&work->request, queue->ring + tsr_ring_sq_at(queue->taken, queue->limits.depth), sizeof(work->request))) {
 		atomic_store(&queue->state, QUEUE_REVOKED);
-		return false;
+		return NULL;
 	}
 	if (!tsr_blk_request_id_valid(&work->request, queue->limits.depth)) {
 		broken(queue, "id out of range");
-		return false;
+		return NULL;
 	}
 	if (queue->in_use[work->request.id]) {
 		broken(queue, "id already in flight");
-		return false;
+		return NULL;
 	}
 	queue->taken++;
 	queue->in_use[work->request.id] = true;
 	queue->idle = work->next;
 	queue->busy++;
-	work_start(work);
+	return work;
+}
+
+/* All that are there now, so that their tokens are mapped with one shoot-down. false: the ring is not the guest's any more, or broken. */
+static bool take_all(struct queue *queue, int count)
+{
+	struct work *taken[QUEUE_MAX_WORK] = { NULL };
+	uint32_t n = 0;
+
+	while (count-- && queue->idle) {
+		taken[n] = take(queue);
+		if (!taken[n])
+			break;
+		n++;
+	}
+	place_reach(queue, taken, n);
+	for (uint32_t i = 0; i < n; i++)
+		work_start(taken[i]);
 	return atomic_load(&queue->state) == QUEUE_RUNNING;
 }
 
@@ -247,9 +265,8 @@ static bool serve(struct queue *queue)
 	}
 	if (count <= 0)
 		return false;
-	while (count-- && queue->idle)
-		if (!take(queue))
-			return false;
+	if (!take_all(queue, count))
+		return false;
 	shared_store(&header(queue)->sq_head, queue->taken);
 	return queue->idle != NULL;
 }
@@ -285,14 +302,14 @@ static void setup_pages(struct queue *queue)
 	struct iovec pages = { .iov_base = queue->data, .iov_len = (size_t)queue->limits.data_pages * TSR_PAGE_SIZE };
 	int error;
 
-	if (queue->disk->medium.mode != TSR_BACKEND_COPY) {
+	if (queue->data && queue->disk->medium.mode != TSR_BACKEND_COPY) {
 		error = io_uring_register_buffers(&queue->uring, &pages, 1);
 		if (error) {
 			log_line("registering the guest's pages failed: %s", strerror(-error));
 			disk_copy_all(queue->disk, TSR_BACKEND_WHY_REGISTER);
 		}
 	}
-	queue->mode = queue->disk->medium.mode;
+	queue->mode = queue->data ? queue->disk->medium.mode : TSR_BACKEND_COPY;
 }
 
 static int setup_works(struct queue *queue)

@@ -10,6 +10,7 @@
 #include <semaphore.h>
 #include "host-backend/daemon/backend.h"
 #include "host-backend/daemon/disk.h"
+#include "host-backend/daemon/window.h"
 #include "proto/request.h"
 
 #define QUEUE_MAX_WORK 64u /* requests that one queue works on at a time; the others stay in the ring */
@@ -46,6 +47,7 @@ struct work {
 	struct op sync_op;
 	struct op op[QUEUE_MAX_OPS];
 	uint32_t ops, pending;
+	int reached; /* strict: 0, or why its pages could not be mapped */
 	int error;   /* first failure of the current step, negative errno */
 	int failure; /* why a write is being undone; -ESTALE: its pages were revoked, so nobody waits for an answer */
 };
@@ -63,7 +65,10 @@ struct queue {
 	uint32_t number;
 	struct tsr_blk_limits limits;
 	uint32_t event;
-	uint8_t *ring, *seals, *data; /* shared runs */
+	uint8_t *ring, *seals, *data; /* shared runs; data: strict: the window that requests' pages come into, copied: NULL */
+	uint32_t session;
+	struct window_run place;      /* strict: where data is */
+	struct tsr_token token;       /* copied: of the data run */
 	int trouble;                  /* eventfd: told when the queue is broken */
 	/* between threads */
 	atomic_bool stop;
@@ -87,6 +92,8 @@ struct queue {
 	uint8_t *buffers;
 	uint64_t kick_count, doorbell_count;
 	bool in_use[TSR_RING_MAX_DEPTH];      /* ids */
+	struct tsr_token granted[TSR_RING_MAX_DEPTH]; /* strict: mapped for a request of this id, and perhaps revoked since */
+	uint32_t granted_page[TSR_RING_MAX_DEPTH];    /* its first one, in the window */
 };
 
 /* Starts serving. 0 or a negative errno, after saying why; then nothing is left behind. */

@@ -8,6 +8,8 @@
 #include <unistd.h>
 #include "host-backend/daemon/log.h"
 
+#define AGAIN_MS 1000
+
 /* -1: go on. */
 static int take_event(struct session *session)
 {
@@ -57,7 +59,14 @@ enum serve_end serve(struct session *session, int signals)
 			{ .fd = session->backend->fd, .events = POLLIN },
 		};
 
-		if (poll(wait, 3, -1) < 0)
+		int ready = poll(wait, 3, session->again.type ? AGAIN_MS : -1);
+
+		if (ready == 0) {
+			struct tsr_backend_event again = session->again;
+
+			session_connect(session, &again);
+		}
+		if (ready <= 0)
 			continue;
 		if (wait[0].revents)
 			end = take_signal(session, signals);

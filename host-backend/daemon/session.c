@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include "host-backend/daemon/log.h"
+#include "host-backend/daemon/place.h"
 #include "host-backend/daemon/shared.h"
 #include "proto/control.h"
 
@@ -50,6 +51,23 @@ static void say(struct session *session, enum tsr_blk_backend_state state, enum 
 	session->backend->ops->raise(session->backend->context, session->event);
 }
 
+/* The data run as the session's mode has it. */
+static int reach_data(struct session *session, const struct tsr_blk_control *control, const struct tsr_blk_queue *tokens, struct queue *queue)
+{
+	int error;
+
+	switch (control->mode) {
+	case TSR_BLK_STRICT:
+		error = window_place(&session->pool, control->data_pages, &queue->place);
+		queue->data = queue->place.address;
+		return error;
+	case TSR_BLK_COPIED:
+		queue->token = tokens->data;
+		return 0;
+	}
+	return map_run(session, &tokens->data, control->data_pages, &queue->data);
+}
+
 static int start_queue(struct session *session, const struct tsr_blk_control *control, uint32_t number)
 {
 	const struct tsr_blk_queue *tokens = &control->queue[number];
@@ -68,12 +86,14 @@ static int start_queue(struct session *session, const struct tsr_blk_control *co
 		.data_pages = control->data_pages,
 		.blocks = session->disk->image->store.super.blocks,
 		.read_only = session->disk->read_only || control->reading,
+		.mode = control->mode,
 	};
+	queue->session = session->number;
 	error = map_run(session, &tokens->ring, TSR_RING_PAGES(control->depth), &queue->ring);
 	if (!error)
 		error = map_run(session, &tokens->seal, TSR_BLK_SEAL_PAGES(control->depth), &queue->seals);
 	if (!error)
-		error = map_run(session, &tokens->data, control->data_pages, &queue->data);
+		error = reach_data(session, control, tokens, queue);
 	if (!error)
 		error = queue_start(queue);
 	if (error) {
@@ -103,6 +123,7 @@ static void stop_queues(struct session *session)
 		atomic_store(&session->queue[i]->stop, true);
 	for (uint32_t i = 0; i < session->queues; i++) {
 		queue_stop(session->queue[i]);
+		place_leave(session->queue[i]);
 		free(session->queue[i]);
 	}
 	session->queues = 0;
@@ -119,6 +140,17 @@ void session_end(struct session *session)
 	session->tokens = 0;
 	session->open = false;
 	window_reset(&session->pool);
+}
+
+/* Nothing is wrong: others have what this session needs. The guest waits for its answer meanwhile. */
+static bool wait_for_room(struct session *session, const struct tsr_backend_event *event, int error)
+{
+	if (error != -EDQUOT && error != -ENOSPC)
+		return false;
+	log_guest("session %u: the hypervisor's limit of window pages is reached: trying again each second; see `tessera info`", event->session);
+	session_end(session);
+	session->again = *event;
+	return true;
 }
 
 static void fail(struct session *session, enum tsr_blk_status status, int error)
@@ -138,10 +170,13 @@ void session_connect(struct session *session, const struct tsr_backend_event *ev
 	int error;
 
 	session_end(session);
+	session->again.type = 0;
 	session->open = true;
 	session->number = event->session;
 	disk_count(&session->disk->page->sessions, 1);
 	error = map_run(session, &event->token, 1, &session->control);
+	if (wait_for_room(session, event, error))
+		return;
 	if (error) {
 		log_guest("session %u: mapping the control page failed: %s; waiting for the guest to connect again", event->session,
 			  strerror(-error));
@@ -160,7 +195,10 @@ void session_connect(struct session *session, const struct tsr_backend_event *ev
 		fail(session, TSR_BLK_E_INVALID, 0);
 		return;
 	}
+	session->disk->page->asked = control.mode + 1;
 	error = start_queues(session, &control);
+	if (wait_for_room(session, event, error))
+		return;
 	if (error) {
 		fail(session, TSR_BLK_E_IO, error);
 		return;

@@ -22,6 +22,7 @@ struct session {
 	uint32_t event;   /* raised when the control page has changed */
 	uint32_t queues;  /* running */
 	uint32_t tokens;  /* mapped */
+	struct tsr_backend_event again; /* a CONNECT that found a limit reached, to be tried again; type 0: none */
 	struct tsr_blk_control *control; /* shared */
 	struct tsr_token token[SESSION_MAX_TOKENS];
 	struct queue *queue[TSR_BLK_MAX_QUEUES];

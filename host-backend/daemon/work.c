@@ -140,22 +140,33 @@ static uint32_t read_run(const struct work *work, uint32_t from)
 	return store_run(store_of(work), work->slot, from, end);
 }
 
+/* Neighbouring pages are copied at once. */
+static uint32_t data_run(const struct work *work, uint32_t from)
+{
+	uint32_t most = place_run(work, from, work->request.count - from), run = 1;
+
+	while (run < most && read_has_data(work, from + run))
+		run++;
+	return run;
+}
+
 static void finish_read(struct work *work)
 {
 	uint64_t *counters = work->queue->counters;
 	uint32_t count = work->request.count;
 
 	disk_unpin(work->queue->disk, work->slot, count);
-	for (uint32_t i = 0; i < count && !work->error; i++) {
+	for (uint32_t i = 0, run; i < count && !work->error; i += run) {
+		run = read_has_data(work, i) ? data_run(work, i) : 1;
 		if (!read_has_data(work, i))
 			continue;
 		if (reads_direct(work)) {
-			DISK_COUNT(counters, direct_out, 1);
+			DISK_COUNT(counters, direct_out, run);
 			continue;
 		}
-		DISK_COUNT(counters, copied_out, 1);
-		shared_copy_out(place_data(work, i), work->buffer + (size_t)i * TSR_BLOCK_SIZE, TSR_BLOCK_SIZE);
-		DISK_COUNT(counters, bytes_out, TSR_BLOCK_SIZE);
+		if (work->queue->data)
+			DISK_COUNT(counters, copied_out, run);
+		place_data_out(work, i, run);
 	}
 	if (!work->error)
 		place_seals_out(work);
@@ -289,7 +300,8 @@ static bool take_data(struct work *work)
 	bool direct = writes_direct(work);
 
 	if (!direct) {
-		DISK_COUNT(work->queue->counters, copied_in, count);
+		if (work->queue->data)
+			DISK_COUNT(work->queue->counters, copied_in, count);
 		if (!place_data_in(work))
 			return false;
 	}
@@ -340,10 +352,8 @@ static void finish_header(struct work *work)
 		start_sync(work);
 		return;
 	}
-	if (!work->error) {
-		shared_copy_out(place_data(work, 0), work->buffer, TSR_HEADER_SIZE);
-		DISK_COUNT(work->queue->counters, bytes_out, TSR_HEADER_SIZE);
-	}
+	if (!work->error)
+		place_data_out(work, 0, TSR_HEADER_BLOCKS);
 	queue_complete(work, status_of(work->error));
 }
 

@@ -5,6 +5,7 @@
 #include <linux/pid.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 
 #include "internal.h"
 
@@ -115,38 +116,36 @@ static void forget_overlaps(struct tsr_window_area *area, const struct tsr_mappi
 	}
 }
 
-static int map_locked(struct tsr_backend *backend, const struct tsr_ioc_map *map)
+/* What the hypervisor is asked, and what to remember of it. */
+static int prepare_map(struct tsr_backend *backend, const struct tsr_ioc_map *map, struct tsr_token_map *element,
+		       struct tsr_mapping **mapping)
 {
-	struct tsr_token_map element = {
+	int err;
+
+	if (map->window >= backend->windows || map->dir > TSR_DIR_BOTH || map->how > TSR_HOW_EITHER)
+		return -EINVAL;
+	*element = (struct tsr_token_map){
 		.token = map->token,
 		.pages = map->pages,
 		.session = map->session,
 		.issuer = backend->guest->id,
 		.device = backend->device,
 		.dir = map->dir,
+		.how = map->how,
 	};
-	struct tsr_window_area *area;
-	struct tsr_mapping *mapping;
-	int status;
-
-	if (map->window >= backend->windows || map->dir > TSR_DIR_BOTH)
-		return -EINVAL;
-	area = backend->window[map->window];
-	status = tsr_window_run(area, map->offset, map->pages, &element.window_pfn);
-	if (status)
-		return status;
-	mapping = kmalloc(sizeof(*mapping), GFP_KERNEL_ACCOUNT);
-	if (!mapping)
+	err = tsr_window_run(backend->window[map->window], map->offset, map->pages, &element->window_pfn);
+	if (err)
+		return err;
+	*mapping = kmalloc(sizeof(**mapping), GFP_KERNEL_ACCOUNT);
+	if (!*mapping)
 		return -ENOMEM;
-	mapping->token = map->token;
-	mapping->first = map->offset >> PAGE_SHIFT;
-	mapping->pages = map->pages;
-	if (!tsr_guest_enter(backend->guest, false)) {
-		kfree(mapping);
-		return -ESRCH;
-	}
-	status = tsr_call_batch(TSR_CALL_TOKEN_MAP, 0, &element, sizeof(element), 1, NULL);
-	tsr_guest_leave(backend->guest);
+	**mapping = (struct tsr_mapping){ .token = map->token, .first = map->offset >> PAGE_SHIFT, .pages = map->pages };
+	return 0;
+}
+
+/* Takes over mapping. An errno. */
+static int finish_map(struct tsr_window_area *area, struct tsr_mapping *mapping, int status)
+{
 	if (!status)
 		forget_overlaps(area, mapping);
 	/* Begun and not finished counts as mapped: the release must undo it. */
@@ -155,6 +154,86 @@ static int map_locked(struct tsr_backend *backend, const struct tsr_ioc_map *map
 	else
 		kfree(mapping);
 	return tsr_errno(status);
+}
+
+static int map_locked(struct tsr_backend *backend, const struct tsr_ioc_map *map)
+{
+	struct tsr_mapping *mapping;
+	struct tsr_token_map element;
+	int status = prepare_map(backend, map, &element, &mapping);
+
+	if (status)
+		return status;
+	if (!tsr_guest_enter(backend->guest, false)) {
+		kfree(mapping);
+		return -ESRCH;
+	}
+	status = tsr_call_batch(TSR_CALL_TOKEN_MAP, 0, &element, sizeof(element), 1, NULL);
+	tsr_guest_leave(backend->guest);
+	return finish_map(backend->window[map->window], mapping, status);
+}
+
+/* Room for a batch, from when it is first needed. */
+struct tsr_map_batch {
+	struct tsr_ioc_map map[TSR_MAX_BATCH];
+	struct tsr_token_map element[TSR_MAX_BATCH];
+	struct tsr_mapping *mapping[TSR_MAX_BATCH];
+};
+
+/* All with one call. If one is refused, nothing was done, and each is tried alone: a guest's bad token must not stop its good ones. */
+static void maps_locked(struct tsr_backend *backend, struct tsr_map_batch *batch, u32 count)
+{
+	u32 i, ready = 0, done = 0;
+	int status = -TSR_E_ARG;
+
+	while (ready < count) {
+		batch->map[ready].result = prepare_map(backend, &batch->map[ready], &batch->element[ready], &batch->mapping[ready]);
+		if (batch->map[ready].result)
+			break;
+		ready++;
+	}
+	if (ready == count && tsr_guest_enter(backend->guest, false)) {
+		status = tsr_call_batch(TSR_CALL_TOKEN_MAP, 0, batch->element, sizeof(batch->element[0]), count, &done);
+		tsr_guest_leave(backend->guest);
+	}
+	for (i = 0; i < count; i++) {
+		struct tsr_ioc_map *map = &batch->map[i];
+
+		if (i < done || status == -TSR_E_AGAIN) {
+			map->result = finish_map(backend->window[map->window], batch->mapping[i], i < done ? 0 : status);
+			continue;
+		}
+		if (i < ready)
+			kfree(batch->mapping[i]);
+		map->result = map_locked(backend, map);
+	}
+}
+
+long tsr_backend_maps(struct tsr_backend *backend, const struct tsr_ioc_maps *arg)
+{
+	struct tsr_ioc_map __user *maps = (void __user *)(unsigned long)arg->maps;
+	struct tsr_map_batch *batch;
+	long mapped = 0;
+	u32 i;
+
+	if (!arg->count || arg->count > TSR_MAX_BATCH || arg->reserved)
+		return -EINVAL;
+	batch = kvmalloc(sizeof(*batch), GFP_KERNEL_ACCOUNT);
+	if (!batch)
+		return -ENOMEM;
+	if (copy_from_user(batch->map, maps, arg->count * sizeof(*maps))) {
+		kvfree(batch);
+		return -EFAULT;
+	}
+	mutex_lock(&backend->lock);
+	maps_locked(backend, batch, arg->count);
+	mutex_unlock(&backend->lock);
+	for (i = 0; i < arg->count; i++)
+		mapped += !batch->map[i].result;
+	if (copy_to_user(maps, batch->map, arg->count * sizeof(*maps)))
+		mapped = -EFAULT; /* what is mapped stays so until it is unmapped, revoked or released */
+	kvfree(batch);
+	return mapped;
 }
 
 int tsr_backend_map(struct tsr_backend *backend, const struct tsr_ioc_map *map, bool nonblock)
@@ -265,6 +344,7 @@ void tsr_slot_report(struct tsr_guest *guest, struct tsr_ioc_backend *report)
 		page = guest->slot[report->device].backend->page;
 		report->mode = READ_ONCE(page->mode);
 		report->reason = READ_ONCE(page->reason);
+		report->asked = READ_ONCE(page->asked);
 		report->sessions = READ_ONCE(page->sessions);
 		for (queue = 0; queue < TSR_BACKEND_QUEUES; queue++) {
 			for (i = 0; i < TSR_BACKEND_COUNTER_NR; i++)

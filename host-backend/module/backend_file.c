@@ -10,6 +10,8 @@
 union payload {
 	struct tsr_ioc_window window;
 	struct tsr_ioc_map map;
+	struct tsr_ioc_maps maps;
+	struct tsr_ioc_copy copy;
 	struct tsr_token token;
 	struct tsr_ioc_doorbell doorbell;
 	u32 event;
@@ -83,6 +85,10 @@ static size_t payload_size(u32 cmd)
 		return sizeof(struct tsr_ioc_window);
 	case TSR_IOC_MAP:
 		return sizeof(struct tsr_ioc_map);
+	case TSR_IOC_MAPS:
+		return sizeof(struct tsr_ioc_maps);
+	case TSR_IOC_COPY:
+		return sizeof(struct tsr_ioc_copy);
 	case TSR_IOC_UNMAP:
 		return sizeof(struct tsr_token);
 	case TSR_IOC_DOORBELL:
@@ -108,6 +114,10 @@ static long backend_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 		return tsr_backend_window(backend, &p.window);
 	case TSR_IOC_MAP:
 		return tsr_backend_map(backend, &p.map, false);
+	case TSR_IOC_MAPS:
+		return tsr_backend_maps(backend, &p.maps);
+	case TSR_IOC_COPY:
+		return tsr_backend_copy(backend, &p.copy, false);
 	case TSR_IOC_UNMAP:
 		return tsr_backend_unmap(backend, &p.token, false);
 	case TSR_IOC_DOORBELL:
@@ -125,7 +135,7 @@ static int backend_uring_cmd(struct io_uring_cmd *cmd, unsigned int flags)
 	bool nonblock = flags & IO_URING_F_NONBLOCK;
 	union payload p;
 
-	if (cmd->cmd_op == TSR_CMD_MAP && !(flags & IO_URING_F_SQE128))
+	if ((cmd->cmd_op == TSR_CMD_MAP || cmd->cmd_op == TSR_CMD_COPY) && !(flags & IO_URING_F_SQE128))
 		return -EINVAL;
 	switch (cmd->cmd_op) {
 	case TSR_CMD_RAISE:
@@ -134,6 +144,9 @@ static int backend_uring_cmd(struct io_uring_cmd *cmd, unsigned int flags)
 	case TSR_CMD_MAP:
 		memcpy(&p, cmd->cmd, sizeof(p.map));
 		return tsr_backend_map(backend, &p.map, nonblock);
+	case TSR_CMD_COPY:
+		memcpy(&p, cmd->cmd, sizeof(p.copy));
+		return tsr_backend_copy(backend, &p.copy, nonblock);
 	case TSR_CMD_UNMAP:
 		memcpy(&p, cmd->cmd, sizeof(p.token));
 		return tsr_backend_unmap(backend, &p.token, nonblock);

@@ -205,7 +205,7 @@ struct tsr_window_area {
 	struct list_head mappings;
 };
 
-#define TSR_HOST_WINDOWS      8u
+#define TSR_HOST_WINDOWS      40u
 #define TSR_HOST_WINDOW_PAGES 65536u /* of one window: 256 MiB */
 
 struct tsr_backend {
@@ -225,12 +225,16 @@ int tsr_backend_mmap(struct tsr_backend *backend, struct vm_area_struct *vma);
 /* Fills in what the device's backend says of itself, if it has one. */
 void tsr_slot_report(struct tsr_guest *guest, struct tsr_ioc_backend *report);
 int tsr_backend_map(struct tsr_backend *backend, const struct tsr_ioc_map *map, bool nonblock);
+long tsr_backend_maps(struct tsr_backend *backend, const struct tsr_ioc_maps *arg);
 int tsr_backend_unmap(struct tsr_backend *backend, const struct tsr_token *token, bool nonblock);
 int tsr_backend_bind(struct tsr_backend *backend, const struct tsr_ioc_doorbell *doorbell);
 int tsr_backend_window(struct tsr_backend *backend, const struct tsr_ioc_window *arg);
 /* From the threads of virtual CPUs. */
 void tsr_slot_connect(struct tsr_guest *guest, const struct tsr_run_exit *exit);
 void tsr_slot_doorbell(struct tsr_guest *guest, u32 device, u32 queue);
+
+/* copy.c */
+int tsr_backend_copy(struct tsr_backend *backend, const struct tsr_ioc_copy *copy, bool nonblock);
 
 /* backend_file.c */
 extern const struct file_operations tsr_backend_fops;

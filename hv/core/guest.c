@@ -236,6 +236,7 @@ int call_GUEST_INFO(struct call *c)
 		.vcpus = d->nr_vcpus,
 		.flags = d->flags,
 		.tokens = d->tokens,
+		.granted = d->granted,
 		.exits = __atomic_load_n(&d->exits, __ATOMIC_RELAXED),
 		.hypercalls = __atomic_load_n(&d->hypercalls, __ATOMIC_RELAXED),
 		.faults = __atomic_load_n(&d->faults, __ATOMIC_RELAXED),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The block device: spec/block.md. Pooled mode: the front-end grants, per queue and session, a ring run, a seal run and a data
- * run once; requests name places in them. Data and seal pages only ever hold ciphertext, seals and zeros.
+ * The block device: spec/block.md. The front-end grants, per queue and session, a ring run and a seal run; requests name places in them
+ * and in a data run, whose pages move in one of three ways. Data and seal pages only ever hold ciphertext, seals and zeros.
  */
 #ifndef TESSERA_BLOCK_H
 #define TESSERA_BLOCK_H
@@ -15,6 +15,13 @@
 #define TSR_BLK_MAX_QUEUES 16u
 #define TSR_BLK_MAX_BLOCKS 256u /* blocks of one request: 1 MiB */
 #define TSR_BLK_DIRECT_BLOCKS 32u /* of one without a table: 128 KiB */
+
+/* How the data run's pages move. */
+enum tsr_blk_mode {
+	TSR_BLK_POOLED = 0, /* granted once for the session, to be mapped */
+	TSR_BLK_STRICT = 1, /* each request brings a token of its pages, to be mapped or copied: revoked before they are looked at */
+	TSR_BLK_COPIED = 2, /* granted once, never mapped: what the back-end wants of it or has for it the hypervisor copies */
+};
 
 enum tsr_blk_op {
 	TSR_BLK_READ = 1,         /* blocks: data to the pool (not for ZERO seals), seals to the seal slot */
@@ -38,7 +45,8 @@ struct tsr_blk_request {
 	uint64_t block;     /* first block, or header slot; 0 for FLUSH */
 	uint32_t data_page; /* first page of count consecutive ones in the data run, 0 where no data is moved; INDIRECT: of the table's */
 	uint32_t segments;  /* INDIRECT READ, WRITE: the table's segments, 1..count; else 0 */
-	uint64_t reserved1[5]; /* 0 */
+	struct tsr_token token; /* STRICT: of the pages that the request names, table first; else, and where there are none, 0 */
+	uint64_t reserved1[3]; /* 0 */
 };
 TSR_ASSERT_SIZE(struct tsr_blk_request, 64);
 
@@ -78,7 +86,7 @@ TSR_ASSERT_SIZE(struct tsr_blk_completion, 16);
 struct tsr_blk_queue {
 	struct tsr_token ring; /* TSR_RING_PAGES(depth), both directions */
 	struct tsr_token seal; /* TSR_BLK_SEAL_PAGES(depth), both directions */
-	struct tsr_token data; /* data_pages, both directions */
+	struct tsr_token data; /* data_pages, both directions; STRICT: 0 */
 	uint32_t event;        /* guest event the backend raises for completions */
 	uint32_t reserved[3];  /* 0 */
 };
@@ -105,7 +113,8 @@ struct tsr_blk_control {
 	uint32_t event;      /* guest event the backend raises when the part below has changed */
 	uint32_t features;   /* TSR_BLK_F_* that the front-end understands; the back-end ignores those it does not know */
 	uint32_t reading;    /* 1: no request of this session writes, and the back-end refuses those that do; else 0 */
-	uint32_t reserved0[7]; /* 0 */
+	uint32_t mode;       /* enum tsr_blk_mode */
+	uint32_t reserved0[6]; /* 0 */
 	struct tsr_blk_queue queue[TSR_BLK_MAX_QUEUES];
 	/* backend writes, state last */
 	uint8_t pad[2048 - 64 - TSR_BLK_MAX_QUEUES * 64];

@@ -87,6 +87,9 @@ enum tsr_backend_reason { TSR_BACKEND_REASONS(TSR_BACKEND_REASON_ENUM) TSR_BACKE
 	X(direct_in, "pages written from the guest's memory by DMA") \
 	X(direct_out, "pages read into the guest's memory by DMA")   \
 	X(copied_in, "pages copied from the guest by CPU")           \
+	X(hv_in, "pages copied from the guest by the hypervisor")    \
+	X(hv_out, "pages copied to the guest by the hypervisor")     \
+	X(granted, "tokens mapped for single requests")              \
 	X(copied_out, "pages copied to the guest by CPU")            \
 	X(reads, "read requests")                                    \
 	X(writes, "write requests")                                  \
@@ -112,6 +115,8 @@ enum tsr_backend_counter { TSR_BACKEND_COUNTERS(TSR_BACKEND_COUNTER_ENUM) TSR_BA
 struct tsr_backend_page {
 	uint32_t mode;   /* enum tsr_backend_mode; 0: the program says nothing */
 	uint32_t reason; /* enum tsr_backend_reason */
+	uint32_t asked;  /* enum tsr_blk_mode + 1: what the guest's session asked for; 0: no session yet */
+	uint32_t reserved;
 	uint64_t sessions;
 	uint64_t counter[TSR_BACKEND_QUEUES][TSR_BACKEND_COUNTER_NR];
 };
@@ -121,6 +126,7 @@ struct tsr_ioc_backend {
 	uint32_t guest;  /* in */
 	uint32_t device; /* in */
 	uint32_t mode, reason; /* 0: nobody serves the device, or nothing is said */
+	uint32_t asked, reserved;
 	uint64_t sessions;
 	uint64_t counter[TSR_BACKEND_COUNTER_NR]; /* sums over the queues */
 	uint64_t requests[TSR_BACKEND_QUEUES];    /* of each queue, of every kind */
@@ -177,7 +183,27 @@ struct tsr_ioc_map {
 	uint32_t pages;
 	uint32_t session;
 	uint32_t dir;
+	uint32_t how;    /* enum tsr_token_how, as the token is bound to: HOW_COPY only names a place, HOW_EITHER may */
+	int32_t result;  /* out, TSR_IOC_MAPS: 0 or a negative errno */
 };
+
+/* Maps several tokens with one shoot-down; each has a result of its own. Returns how many succeeded. */
+struct tsr_ioc_maps {
+	uint64_t maps;   /* address of struct tsr_ioc_map[count] */
+	uint32_t count;  /* 1..TSR_MAX_BATCH */
+	uint32_t reserved; /* 0 */
+};
+
+/* Has the hypervisor copy between bytes of a HOW_COPY token's range and own memory. Also the payload of TSR_CMD_COPY (SQE128). */
+struct tsr_ioc_copy {
+	struct tsr_token token;
+	uint64_t addr;   /* user address */
+	uint32_t offset; /* from the start of the token's range */
+	uint32_t len;    /* bytes, 1..TSR_IOC_COPY_MAX */
+	uint32_t session;
+	uint32_t dir;    /* TSR_DIR_READ: to own memory; TSR_DIR_WRITE: from it */
+};
+#define TSR_IOC_COPY_MAX (TSR_MAX_BATCH * TSR_PAGE_SIZE)
 
 struct tsr_ioc_doorbell {
 	uint32_t queue;
@@ -189,10 +215,13 @@ struct tsr_ioc_doorbell {
 #define TSR_IOC_UNMAP    _IOW(TSR_IOC_MAGIC, 34, struct tsr_token)
 #define TSR_IOC_DOORBELL _IOW(TSR_IOC_MAGIC, 35, struct tsr_ioc_doorbell)
 #define TSR_IOC_RAISE    _IOW(TSR_IOC_MAGIC, 36, uint32_t) /* raise this guest event */
+#define TSR_IOC_MAPS     _IOW(TSR_IOC_MAGIC, 37, struct tsr_ioc_maps)
+#define TSR_IOC_COPY     _IOW(TSR_IOC_MAGIC, 38, struct tsr_ioc_copy)
 
 /* io_uring commands (IORING_OP_URING_CMD) on a backend descriptor; the payload is the ioctl's structure. */
 #define TSR_CMD_RAISE TSR_IOC_RAISE /* fits a normal SQE */
 #define TSR_CMD_MAP   TSR_IOC_MAP   /* needs SQE128 */
 #define TSR_CMD_UNMAP TSR_IOC_UNMAP
+#define TSR_CMD_COPY  TSR_IOC_COPY  /* needs SQE128 */
 
 #endif

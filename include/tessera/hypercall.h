@@ -269,7 +269,7 @@ struct tsr_guest_info {
 	uint64_t end_code[2];
 	uint8_t identity[TSR_ID_SIZE]; /* zero before launch */
 	uint64_t mem_pages, table_pages, ram_pages; /* asked for; donated and not yet reclaimed */
-	uint32_t vcpus, flags, tokens, reserved;
+	uint32_t vcpus, flags, tokens, granted; /* granted: pages in its live tokens */
 	uint64_t exits, hypercalls, faults, doorbells, events;
 };
 

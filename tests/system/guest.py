@@ -76,6 +76,11 @@ class Guest:
     def show(self):
         return json.loads(self.m.run(f"tessera guest show {self.name} --json"))
 
+    def tokens(self):
+        """Those alive."""
+        number = self.show()["guest"]
+        return [t for t in json.loads(self.m.run("tessera token list --json")) if t["guest"] == number]
+
     def console(self):
         return self.m.run(f"tessera console {self.name}").replace("\r", "")
 

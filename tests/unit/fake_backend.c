@@ -28,6 +28,7 @@
 struct fake_guest guest;
 enum tsr_backend_mode fake_mode = TSR_BACKEND_COPY;
 const char *fake_engine = "file";
+enum tsr_blk_mode fake_asks;
 static struct tsr_backend_page *counted; /* shared between the test and the daemon */
 
 enum command { DOORBELL, REVOKE };
@@ -79,12 +80,13 @@ static int fake_window(void *context, void *address, size_t size)
 	return fake.windows++;
 }
 
-static int fake_map(void *context, const struct tsr_ioc_map *map)
+int fake_map(void *context, const struct tsr_ioc_map *map)
 {
 	int result = -ENOSPC;
 
 	(void)context;
-	if (map->token.generation != map->session || map->token.slot + map->pages > PAGES || map->dir != TSR_DIR_BOTH)
+	if (map->token.generation != map->session || map->token.slot + map->pages > PAGES ||
+	    (map->how == TSR_HOW_MAP && map->dir != TSR_DIR_BOTH))
 		return -ESTALE;
 	pthread_mutex_lock(&fake.lock);
 	for (int i = 0; i < MAPPINGS && result; i++) {
@@ -143,6 +145,8 @@ static const struct backend_ops fake_ops = {
 	.memory = fake_memory,
 	.window = fake_window,
 	.map = fake_map,
+	.maps = fake_maps,
+	.copy = fake_copy,
 	.unmap = fake_unmap,
 	.doorbell = fake_bind,
 	.raise = fake_raise,
@@ -314,7 +318,7 @@ int fake_guest_ends(void)
 	return wait_child();
 }
 
-static struct tsr_token token_of(const void *run)
+struct tsr_token fake_token(const void *run)
 {
 	return (struct tsr_token){ .slot = ((const uint8_t *)run - guest.memory) / PAGE, .generation = guest.session };
 }
@@ -358,13 +362,15 @@ void fake_prepare(void)
 		.depth = FAKE_DEPTH,
 		.data_pages = FAKE_DATA_PAGES,
 		.event = FAKE_EVENT,
+		.mode = fake_asks,
 	};
 	for (uint32_t i = 0; i < FAKE_QUEUES; i++) {
 		struct tsr_blk_queue *queue = &guest.control->queue[i];
 
-		queue->ring = token_of(guest.queue[i].ring);
-		queue->seal = token_of(guest.queue[i].seals);
-		queue->data = token_of(guest.queue[i].data);
+		queue->ring = fake_token(guest.queue[i].ring);
+		queue->seal = fake_token(guest.queue[i].seals);
+		if (fake_asks != TSR_BLK_STRICT)
+			queue->data = fake_token(guest.queue[i].data);
 		queue->event = FAKE_EVENT + 1 + i;
 		guest.queue[i].sq_tail = guest.queue[i].cq_head = 0;
 	}
@@ -374,7 +380,7 @@ void fake_connect(void)
 {
 	connected = true;
 	send_event(&(struct tsr_backend_event){
-		.type = TSR_BACKEND_CONNECT, .session = guest.session, .token = token_of(guest.control) });
+		.type = TSR_BACKEND_CONNECT, .session = guest.session, .token = fake_token(guest.control) });
 }
 
 /* Waits up to 20 seconds for the next raised event and notes it. */

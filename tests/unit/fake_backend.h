@@ -34,6 +34,17 @@ extern struct fake_guest guest;
  */
 extern enum tsr_backend_mode fake_mode;
 
+/* How the next sessions ask for data to be moved. */
+extern enum tsr_blk_mode fake_asks;
+
+/* Of the run of guest memory at this address, in this session. */
+struct tsr_token fake_token(const void *run);
+
+/* In the daemon's process. */
+int fake_map(void *context, const struct tsr_ioc_map *map);
+int fake_maps(void *context, struct tsr_ioc_map *map, uint32_t count);
+int fake_copy(void *context, const struct tsr_ioc_copy *copy);
+
 /* The next daemon's engine, by name. */
 extern const char *fake_engine;
 

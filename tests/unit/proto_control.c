@@ -24,6 +24,11 @@ static void a_right_front_end_passes(void **state)
 	c.state = c.error = 77; /* the backend's own part may hold anything */
 	assert_int_equal(tsr_control_check_front(&c, 5), TSR_CONTROL_OK);
 	assert_int_equal(tsr_control_check_front(&c, 6), TSR_CONTROL_BAD_SESSION);
+	c.mode = TSR_BLK_COPIED;
+	assert_int_equal(tsr_control_check_front(&c, 5), TSR_CONTROL_OK);
+	c.mode = TSR_BLK_STRICT;
+	c.queue[0].data = c.queue[1].data = (struct tsr_token){ 0 };
+	assert_int_equal(tsr_control_check_front(&c, 5), TSR_CONTROL_OK);
 }
 
 #define REFUSED(change, expected)                                             \
@@ -56,7 +61,9 @@ static void a_wrong_front_end_is_refused(void **state)
 	REFUSED(features = 0xffffffffu, TSR_CONTROL_OK); /* [BLK-33] those of a later version are ignored */
 	REFUSED(reading = 1, TSR_CONTROL_OK);
 	REFUSED(reading = 2, TSR_CONTROL_BAD_READ_ONLY);
-	REFUSED(reserved0[6] = 1, TSR_CONTROL_BAD_RESERVED);
+	REFUSED(mode = 3, TSR_CONTROL_BAD_MODE);
+	REFUSED(mode = TSR_BLK_STRICT, TSR_CONTROL_BAD_TOKEN); /* a data run is granted all the same */
+	REFUSED(reserved0[5] = 1, TSR_CONTROL_BAD_RESERVED);
 	REFUSED(queue[1].ring.generation = 0, TSR_CONTROL_BAD_TOKEN);
 	REFUSED(queue[1].seal.generation = 0, TSR_CONTROL_BAD_TOKEN);
 	REFUSED(queue[1].data.generation = 0, TSR_CONTROL_BAD_TOKEN);
@@ -99,7 +106,7 @@ static void a_back_ends_answer_is_checked(void **state)
 static void every_error_has_its_own_text(void **state)
 {
 	(void)state;
-	for (int a = TSR_CONTROL_OK; a <= TSR_CONTROL_BAD_READ_ONLY; a++)
+	for (int a = TSR_CONTROL_OK; a <= TSR_CONTROL_BAD_MODE; a++)
 		for (int b = TSR_CONTROL_OK; b < a; b++)
 			assert_string_not_equal(tsr_control_error_text(a), tsr_control_error_text(b));
 	assert_string_equal(tsr_control_error_text(99), "unknown error");

@@ -233,6 +233,42 @@ static void pages_are_moved_where_there_is_data(void **state)
 	assert_int_equal(tsr_blk_request_pages(&r), 3);
 }
 
+/* [BLK-40] */
+static void a_strict_request_brings_a_token_of_just_its_pages(void **state)
+{
+	struct tsr_blk_limits strict = { .depth = 8, .data_pages = 512, .blocks = 1000, .mode = TSR_BLK_STRICT }, pooled = strict;
+	struct tsr_blk_request r = { .op = TSR_BLK_WRITE, .count = 5, .data_page = 507, .token = { .generation = 1 } };
+	struct tsr_blk_segment segment = { .page = 13, .count = 128 };
+
+	(void)state;
+	pooled.mode = TSR_BLK_POOLED;
+	assert_int_equal(tsr_blk_token_pages(&r), 5);
+	assert_int_equal(tsr_blk_token_dir(&r), TSR_DIR_READ);
+	assert_int_equal(tsr_blk_request_check(&r, &strict), TSR_BLK_OK);
+	assert_int_equal(tsr_blk_request_check(&r, &pooled), TSR_BLK_E_INVALID);
+	r.token.generation = 0;
+	assert_int_equal(tsr_blk_request_check(&r, &strict), TSR_BLK_E_INVALID);
+	assert_int_equal(tsr_blk_request_check(&r, &pooled), TSR_BLK_OK);
+	r.op = TSR_BLK_READ;
+	assert_int_equal(tsr_blk_token_dir(&r), TSR_DIR_WRITE);
+	r = (struct tsr_blk_request){ .op = TSR_BLK_FLUSH, .token = { .generation = 1 } };
+	assert_int_equal(tsr_blk_request_check(&r, &strict), TSR_BLK_E_INVALID);
+	r.token.generation = 0;
+	assert_int_equal(tsr_blk_request_check(&r, &strict), TSR_BLK_OK);
+
+	r = (struct tsr_blk_request){ .op = TSR_BLK_READ, .flags = TSR_BLK_INDIRECT, .count = 128, .data_page = 11, .segments = 1,
+				      .token = { .generation = 1 } };
+	assert_int_equal(tsr_blk_token_pages(&r), 2 + 128);
+	assert_int_equal(tsr_blk_token_dir(&r), TSR_DIR_BOTH);
+	assert_int_equal(tsr_blk_request_check(&r, &strict), TSR_BLK_OK);
+	assert_true(tsr_blk_segments_check(&r, &segment, &strict));
+	segment.page++;
+	assert_false(tsr_blk_segments_check(&r, &segment, &strict)); /* not of its token */
+	assert_true(tsr_blk_segments_check(&r, &segment, &pooled));
+	r.data_page = 384;
+	assert_int_equal(tsr_blk_request_check(&r, &strict), TSR_BLK_E_INVALID);
+}
+
 /* [RING-14] */
 static void completions_are_checked(void **state)
 {
@@ -267,6 +303,7 @@ int main(void)
 		cmocka_unit_test(ids_are_below_the_depth),
 		cmocka_unit_test(seals_suit_their_request),
 		cmocka_unit_test(pages_are_moved_where_there_is_data),
+		cmocka_unit_test(a_strict_request_brings_a_token_of_just_its_pages),
 		cmocka_unit_test(completions_are_checked),
 	};
 

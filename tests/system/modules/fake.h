@@ -50,6 +50,7 @@ void fake_backend_exit(void);
 void fake_connect(u32 session, const struct tsr_token *token);
 void fake_doorbell(void);
 void fake_disconnect(void);
+void fake_revoked(const struct tsr_run *run); /* with fake_lock held */
 int fake_misbehave(int what);
 bool fake_do_now(int what);
 

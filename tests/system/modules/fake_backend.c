@@ -40,10 +40,11 @@ static struct {
 	u32 session;
 	struct tsr_token token;
 	struct tsr_blk_control *control;
-	u32 queues, depth, data_pages;
+	u32 queues, depth, data_pages, mode;
 	bool read_only;
 	struct queue {
 		struct tsr_run *ring, *seal, *data;
+		void *base; /* of the data run; strict: as if all of it were granted with the request at hand */
 		u32 event, sq_head, cq_tail;
 	} queue[TSR_BLK_MAX_QUEUES];
 } s;
@@ -80,6 +81,7 @@ static void open_session(void)
 	s.depth = c->depth;
 	s.read_only = read_only || c->reading;
 	s.data_pages = c->data_pages;
+	s.mode = c->mode;
 	for (i = 0; i < s.queues; i++) {
 		struct queue *q = &s.queue[i];
 
@@ -89,9 +91,13 @@ static void open_session(void)
 		q->event = c->queue[i].event;
 		q->sq_head = 0;
 		q->cq_tail = 0;
+		if (s.mode == TSR_BLK_STRICT && !q->data)
+			q->data = q->seal; /* none is granted */
 		if (q->ring && q->seal && q->data &&
 		    !(run_is_zero(q->ring) && run_is_zero(q->seal) && run_is_zero(q->data)))
 			fake_complain("a granted page is not zero"); /* RING-4, BLK-7 */
+		if (q->data && q->data->how != (s.mode == TSR_BLK_COPIED ? TSR_HOW_COPY : TSR_HOW_MAP))
+			fake_complain("the data run is not granted as the mode has it");
 		if (!q->ring || !q->seal || !q->data) {
 			pr_err("guest_fake: queue %u: a token is not valid\n", i);
 			return;
@@ -108,7 +114,7 @@ static void open_session(void)
 /* As a backend of its own making would read the table: this one is trusted to be right, see note_taken. */
 static u32 page_of(struct queue *q, const struct tsr_blk_request *r, u32 i)
 {
-	const struct tsr_blk_segment *segment = q->data->addr + (size_t)r->data_page * PAGE_SIZE;
+	const struct tsr_blk_segment *segment = q->base + (size_t)r->data_page * PAGE_SIZE;
 
 	if (!(r->flags & TSR_BLK_INDIRECT))
 		return r->data_page + i;
@@ -120,13 +126,13 @@ static u32 page_of(struct queue *q, const struct tsr_blk_request *r, u32 i)
 static struct tsr_seal *seals_of(struct queue *q, const struct tsr_blk_request *r)
 {
 	if (r->flags & TSR_BLK_INDIRECT)
-		return q->data->addr + (size_t)r->data_page * PAGE_SIZE + TSR_BLK_TABLE_SEALS;
+		return q->base + (size_t)r->data_page * PAGE_SIZE + TSR_BLK_TABLE_SEALS;
 	return q->seal->addr + r->id * TSR_BLK_SEAL_SLOT;
 }
 
 static void *data_of(struct queue *q, const struct tsr_blk_request *r, u32 i)
 {
-	return q->data->addr + (size_t)page_of(q, r, i) * TSR_BLOCK_SIZE;
+	return q->base + (size_t)page_of(q, r, i) * TSR_BLOCK_SIZE;
 }
 
 static void move_block(struct queue *q, const struct tsr_blk_request *r, u32 i)
@@ -170,7 +176,7 @@ static void spoil_read(struct queue *q, const struct tsr_blk_request *r)
 
 static void move_header(struct queue *q, const struct tsr_blk_request *r)
 {
-	void *data = q->data->addr + (size_t)r->data_page * TSR_BLOCK_SIZE;
+	void *data = q->base + (size_t)r->data_page * TSR_BLOCK_SIZE;
 	u8 *header = headers + r->block * TSR_HEADER_SIZE;
 
 	if (r->op == TSR_BLK_HEADER_READ) {
@@ -186,7 +192,9 @@ static void move_header(struct queue *q, const struct tsr_blk_request *r)
 
 static u8 execute(struct queue *q, const struct tsr_blk_request *r)
 {
-	struct tsr_blk_limits limits = { .depth = s.depth, .data_pages = s.data_pages, .blocks = blocks, .read_only = s.read_only };
+	struct tsr_blk_limits limits = {
+		.depth = s.depth, .data_pages = s.data_pages, .blocks = blocks, .read_only = s.read_only, .mode = s.mode,
+	};
 	u8 status = tsr_blk_request_check(r, &limits);
 	bool write = r->op == TSR_BLK_WRITE || r->op == TSR_BLK_WRITE_ZEROES;
 	u32 i;
@@ -250,19 +258,39 @@ static void note_page(u32 page)
 		fake_complain("a data page is out of range or used twice");
 }
 
+/* BLK-40: what the request's token names is just its pages, in just the direction of its data. */
+static bool reach(struct queue *q, const struct tsr_blk_request *r)
+{
+	u32 pages = tsr_blk_token_pages(r);
+	const struct tsr_run *run;
+
+	q->base = q->data->addr;
+	if (s.mode != TSR_BLK_STRICT || !pages)
+		return true;
+	run = fake_run(&r->token, s.session, pages);
+	if (!run || run->dir != tsr_blk_token_dir(r) || run->how != TSR_HOW_EITHER)
+		return false;
+	q->base = run->addr - (size_t)r->data_page * PAGE_SIZE;
+	return true;
+}
+
 static void note_taken(struct queue *q, const struct tsr_blk_request *r)
 {
-	struct tsr_blk_limits limits = { .depth = s.depth, .data_pages = s.data_pages, .blocks = blocks };
+	struct tsr_blk_limits limits = { .depth = s.depth, .data_pages = s.data_pages, .blocks = blocks, .mode = s.mode };
 	u32 i;
 
 	if (r->id >= s.depth || test_and_set_bit(r->id, taken.ids))
 		fake_complain("an id is out of range or used twice");
+	if (!reach(q, r)) {
+		fake_complain("a request's token is not of its pages");
+		return;
+	}
 	for (i = 0; i < tsr_blk_request_pages(r); i++)
 		note_page(r->data_page + i);
 	if (!(r->flags & TSR_BLK_INDIRECT) || r->op == TSR_BLK_WRITE_ZEROES)
 		return;
 	indirect++;
-	if (!tsr_blk_segments_check(r, q->data->addr + (size_t)r->data_page * PAGE_SIZE, &limits))
+	if (!tsr_blk_segments_check(r, q->base + (size_t)r->data_page * PAGE_SIZE, &limits))
 		fake_complain("a table breaks the rules");
 	else
 		for (i = 0; i < r->count; i++)
@@ -306,6 +334,8 @@ static bool serve(struct queue *q)
 	}
 	WRITE_ONCE(h->sq_head, get_random_u32()); /* RING-9: nobody may depend on it */
 	while (n-- > 0) {
+		if (!reach(q, &r[n]))
+			continue;
 		status = execute(q, &r[n]);
 		complete_id(q, r[n].id, status);
 		if (misbehaviour == FAKE_SCRIBBLE && r[n].op == TSR_BLK_READ)
@@ -362,6 +392,12 @@ void fake_disconnect(void)
 {
 	s.open = false;
 	s.pending = false;
+}
+
+void fake_revoked(const struct tsr_run *run)
+{
+	if (run->addr == s.control)
+		fake_disconnect();
 }
 
 int fake_misbehave(int what)

@@ -7,6 +7,7 @@
 #include "fake.h"
 
 #define LABEL "fake"
+#define GRANTS 512 /* of two queues, with a token for each request */
 
 DEFINE_MUTEX(fake_lock);
 static struct tsr_device *device;
@@ -24,8 +25,10 @@ static struct {
 	struct tsr_run *run;
 	struct tsr_token token;
 	u32 session;
-} grants[TSR_MAX_BATCH];
+} grants[GRANTS];
 static u32 generation;
+static unsigned int limit = UINT_MAX; /* tokens at once in one call */
+module_param(limit, uint, 0600);
 static unsigned int complaints;
 module_param(complaints, uint, 0400);
 
@@ -119,6 +122,13 @@ int tsr_key_derive(const u8 label[TSR_LABEL_SIZE], u32 purpose, const u8 salt[16
 }
 EXPORT_SYMBOL_GPL(tsr_key_derive);
 
+int tsr_limits(struct tsr_info *info)
+{
+	*info = (struct tsr_info){ .max_granted = UINT_MAX };
+	return 0;
+}
+EXPORT_SYMBOL_GPL(tsr_limits);
+
 int tsr_random(void *bytes, size_t len)
 {
 	get_random_bytes(bytes, len);
@@ -132,7 +142,7 @@ int tsr_run_alloc(struct tsr_device *tdev, struct tsr_run *run, u32 pages)
 
 	if (!addr)
 		return -ENOMEM;
-	*run = (struct tsr_run){ .tdev = tdev, .addr = addr, .pages = pages };
+	*run = (struct tsr_run){ .tdev = tdev, .addr = addr, .pages = pages, .dir = TSR_DIR_BOTH };
 	return 0;
 }
 EXPORT_SYMBOL_GPL(tsr_run_alloc);
@@ -147,15 +157,35 @@ void tsr_run_free(struct tsr_run *run)
 }
 EXPORT_SYMBOL_GPL(tsr_run_free);
 
-int tsr_runs_issue(struct tsr_run *const runs[], u32 nr, u8 dir, u32 session)
+/* The first run of a page that is issued twice would be two domains' at once: its pages are in no other live one. */
+static bool overlaps(const struct tsr_run *run)
+{
+	u32 i;
+
+	for (i = 0; i < GRANTS; i++)
+		if (grants[i].run && grants[i].run->addr < run->addr + run->pages * PAGE_SIZE &&
+		    run->addr < grants[i].run->addr + grants[i].run->pages * PAGE_SIZE)
+			return true;
+	return false;
+}
+
+int tsr_runs_issue(struct tsr_run *const runs[], u32 nr, u32 session, u32 *fit)
 {
 	u32 i, slot = 0;
 
+	if (fit)
+		*fit = nr;
 	mutex_lock(&fake_lock);
+	if (nr > limit) {
+		if (fit)
+			*fit = limit;
+		mutex_unlock(&fake_lock);
+		return -EDQUOT;
+	}
 	for (i = 0; i < nr; i++) {
-		while (slot < TSR_MAX_BATCH && grants[slot].run)
+		while (slot < GRANTS && grants[slot].run)
 			slot++;
-		if (slot == TSR_MAX_BATCH || tsr_run_issued(runs[i])) {
+		if (slot == GRANTS || tsr_run_issued(runs[i]) || overlaps(runs[i])) {
 			fake_complain("a run is issued before its revoke has succeeded");
 			break;
 		}
@@ -181,10 +211,10 @@ int tsr_runs_revoke(struct tsr_run *const runs[], u32 nr)
 	for (i = 0; i < nr; i++) {
 		if (!tsr_run_issued(runs[i]))
 			continue;
+		fake_revoked(runs[i]);
 		grants[runs[i]->token.slot].run = NULL;
 		memset(&runs[i]->token, 0, sizeof(runs[i]->token));
 	}
-	fake_disconnect();
 	mutex_unlock(&fake_lock);
 	return 0;
 }
@@ -240,7 +270,7 @@ struct tsr_run *fake_run(const struct tsr_token *token, u32 session, u32 pages)
 {
 	struct tsr_run *run;
 
-	if (token->slot >= TSR_MAX_BATCH)
+	if (token->slot >= GRANTS)
 		return NULL;
 	run = grants[token->slot].run;
 	if (!run || memcmp(&grants[token->slot].token, token, sizeof(*token)))

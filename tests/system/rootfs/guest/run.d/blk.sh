@@ -325,6 +325,78 @@ misbehave 21
 renew
 check "pages are used again only after their revoke has succeeded" rd_same 4000
 
+# BLK-40, BLK-41, BLK-42: the other ways of moving pages, on the same disk
+set_mode() {
+	before=$(count sessions)
+	echo "$1" >$D/mode
+	# shellcheck disable=SC2016 # for the inner shell
+	check "a session follows in mode $1" until_is yes sh -c '[ $(cat '$D'/counters/sessions) -gt '"$before"' ] && echo yes'
+	state_is attached
+}
+refused "there is no other mode" sh -c "echo loose >$D/mode"
+for way in strict copy; do
+	wr 4000
+	set_mode $way
+	check "in mode $way a block is what it was" rd_same 4000
+	check "a large one is written" dd if=/tmp/large of=/dev/tsr0 bs=1M seek=40 count=1 oflag=direct
+	check "and read back" sh -c "dd if=/dev/tsr0 bs=1M skip=40 count=1 iflag=direct 2>/dev/null | cmp -n 1048576 - /tmp/large"
+	mount -t ext4 /dev/tsr0 /m
+	(
+		for n in 1 2; do
+			cp -r "$EXTRA/.." /m/in-$way$n
+			sync
+		done
+		echo >/tmp/copied$way
+	) &
+	# BLK-9, BLK-10: tokens of requests in flight are revoked when the backend goes
+	while [ ! -e /tmp/copied$way ]; do
+		echo 0 >$P/backend
+		sleep 0.1
+		echo 1 >$P/backend
+		sleep 0.2
+	done
+	wait
+	umount /m
+	echo 3 >/proc/sys/vm/drop_caches
+	mount -t ext4 /dev/tsr0 /m
+	check "files written in mode $way over many sessions are whole" sh -c "cd /m/in-${way}2 && sha256sum -c /tmp/sums"
+	rm -rf /m/in-$way*
+	umount /m
+	check "and so is the file system" e2fsck -fn /dev/tsr0
+	for m in 7:flipped-data 9:exchanged-blocks; do
+		wr 4000 8k
+		misbehave ${m%%:*}
+		refused "a block with ${m#*:} is refused" rd 4000 8k
+	done
+	for m in 2:unsent-id 3:two-completions; do
+		misbehave ${m%%:*}
+		check "a request outlives ${m#*:}" rd_same 4000
+		renew
+	done
+	misbehave 21
+	check "and a revoke that comes late" rd_same 4000
+	renew
+	check "and reads what it had" rd_same 4000
+done
+check "in strict mode every request had a token of its own" test "$(count granted)" -gt 50
+
+# TOK-18, BLK-43: a limit makes requests wait, and fails none
+set_mode strict
+echo 2 >/sys/module/guest_fake/parameters/limit
+for n in 1 2 3 4; do
+	dd if=/tmp/random of=/dev/tsr0 bs=4k count=64 seek=$((n * 100)) oflag=direct 2>/tmp/limited$n &
+done
+wait
+check "requests go on two tokens at a time" sh -c "dd if=/dev/tsr0 bs=4k skip=200 count=64 iflag=direct 2>/dev/null | cmp -n 262144 - /tmp/random"
+echo 0 >/sys/module/guest_fake/parameters/limit
+(rd_same 4000 && echo read >/tmp/waited_for_limit) >/dev/null & waiter=$!
+check "without any token they wait" until_is yes sh -c "[ \$(cat $D/counters/limit_waits) -gt 3 ] && echo yes"
+refused "unanswered" test -e /tmp/waited_for_limit
+echo 64 >/sys/module/guest_fake/parameters/limit
+wait $waiter
+check "and go through when there are some again" test -e /tmp/waited_for_limit
+set_mode pooled
+
 # attaching anew
 wr 4000
 check "the driver unloads" rmmod tessera_blk

@@ -21,6 +21,15 @@ guest_key hold app-1 app-2 app-3 &
 # What an encrypting program would hold: the kernel's own expanded key stands for it, in use by each write.
 dd if=/mnt/marker-1 of=/mnt/copy bs=64k 2>/dev/null
 sync
+# In each way of moving pages: whatever the host got to see of it is still lying about there.
+for way in strict copy pooled; do
+	sessions=$(cat $device/counters/sessions)
+	echo $way >$device/mode
+	until [ "$(cat $device/counters/sessions)" -gt "$sessions" ] && grep -q attached $device/state; do usleep 50000; done
+	dd if=/mnt/marker-3 of=/mnt/$way bs=64k conv=fsync 2>/dev/null
+	echo 3 >/proc/sys/vm/drop_caches
+	cmp /mnt/marker-3 /mnt/$way
+done
 echo "secrets: ready"
 while :; do
 	dd if=/mnt/marker-2 of=/mnt/copy bs=64k conv=fsync 2>/dev/null
