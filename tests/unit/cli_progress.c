@@ -53,7 +53,7 @@ static void creating_and_checking_tell_how_far_they_are(void **state)
 	assert_int_equal(image_create(&disk.io, BLOCKS, id, true, &error), 0);
 	assert_true(told > 0);
 	told = last = 0;
-	assert_int_equal(image_check(&disk.io, &report, &error), 0);
+	assert_int_equal(image_check(&disk.io, NULL, &report, &error), 0);
 	assert_true(told > 4);
 	assert_true(last * 5 > of * 4);
 	simdisk_fini(&disk);
