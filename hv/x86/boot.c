@@ -168,6 +168,7 @@ void boot_main(uint32_t magic, uint32_t info)
 	smp_start();
 	npt_init();
 	guard_mmio_init();
+	guard_smram();
 	iommu_find();
 	iommu_on = !iommu_off && iommu_start();
 	start_core();

@@ -12,6 +12,7 @@
 
 #include "hv/x86/host.h"
 #include "hv/x86/iommu.h"
+#include "hv/x86/svm.h"
 #include "hv/x86/x86.h"
 
 #define BDF_HOST_BRIDGE	0x0000
@@ -23,6 +24,8 @@
 #define HWCR_SMMLOCK	1ull	/* AMD processors hold the lock themselves */
 #define SMRAM_OPEN	0x40
 #define SMRAM_LOCK	0x10
+#define SMRAM_WINDOW	0xa0000u
+#define SMRAM_SIZE	0x20000u
 #define ICH9_PMBASE	0x40
 #define SUBVENDOR_QEMU	0x1af4
 #define CMD_IO		1u
@@ -53,18 +56,49 @@ bool pci_made_by_qemu(uint16_t bdf)
 	return (conf_read(bdf, 0x2c) & 0xffff) == SUBVENDOR_QEMU;
 }
 
+static uint8_t get_smram(void)
+{
+	return (uint8_t)(conf_read(BDF_HOST_BRIDGE, Q35_SMRAM) >> 8 * (Q35_SMRAM & 3));
+}
+
+static void set_smram(uint8_t v)
+{
+	outl(0xcf8, 1u << 31 | (Q35_SMRAM & 0xfc));
+	outb(0xcfc + (Q35_SMRAM & 3), v);
+}
+
+/* Of what a processor sees where SMRAM is: the display's memory, with SMRAM closed. */
+static uint64_t window_sum(void)
+{
+	const volatile uint64_t *p = phys(SMRAM_WINDOW);
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < SMRAM_SIZE / sizeof(*p); i++)
+		sum = sum * 31 + p[i];
+	return sum;
+}
+
 static void lock_smram(void)
 {
-	uint64_t hwcr;
+	uint64_t hwcr, open;
 
 	if (conf_read(BDF_HOST_BRIDGE, 0) != ID_Q35) {
 		chipset.smram_locked = rdmsr_safe(MSR_HWCR, &hwcr) && wrmsr_safe(MSR_HWCR, hwcr | HWCR_SMMLOCK) &&
 				       rdmsr_safe(MSR_HWCR, &hwcr) && (hwcr & HWCR_SMMLOCK);
 		return;
 	}
-	outl(0xcf8, 1u << 31 | (Q35_SMRAM & 0xfc));
-	outb(0xcfc + (Q35_SMRAM & 3), (uint8_t)((inb(0xcfc + (Q35_SMRAM & 3)) & ~SMRAM_OPEN) | SMRAM_LOCK));
-	chipset.smram_locked = (inb(0xcfc + (Q35_SMRAM & 3)) & (SMRAM_OPEN | SMRAM_LOCK)) == SMRAM_LOCK;
+	set_smram(get_smram() | SMRAM_OPEN);
+	open = window_sum();
+	set_smram((uint8_t)((get_smram() & ~SMRAM_OPEN) | SMRAM_LOCK));
+	chipset.smram_locked = (get_smram() & (SMRAM_OPEN | SMRAM_LOCK)) == SMRAM_LOCK;
+	/* QEMU shows SMRAM for all that, where no VGA device lies over it. */
+	chipset.smram_shows = window_sum() == open;
+}
+
+void guard_smram(void)
+{
+	if (chipset.smram_shows)
+		npt_host_mmio(SMRAM_WINDOW, SMRAM_SIZE, 0);
 }
 
 static void enable_acpi(void)

@@ -52,11 +52,13 @@ bool decode_store(const struct vcpu_regs *r, const struct host_state *s, struct 
 
 /* guard_pci.c: may the host write this configuration register? offset and size inside one dword. */
 void guard_pci_init(void);
+void guard_smram(void); /* once the host's tables are there */
 bool guard_pci_write(uint16_t bdf, uint32_t reg, uint32_t size, uint32_t value);
 
 /* What was found out about the board at start. */
 struct chipset {
 	bool smram_locked;
+	bool smram_shows;	/* locked or not, processors see it */
 	uint16_t smi_block;	/* ICH9: first port of SMI_EN up to the TCO watchdog, 0x50 ports; 0: none */
 };
 extern struct chipset chipset;
