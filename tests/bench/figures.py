@@ -25,14 +25,13 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "tests/system"))
 sys.dont_write_bytecode = True
 
-import attack  # noqa: E402
+from direct import COPIED, DIRECT, costs, disks, raw  # noqa: E402
 from guest import fio_guest  # noqa: E402
 from machine import Machine  # noqa: E402
 
-SHORT, LONG = 64, 576  # requests of fio's two runs
+REQUESTS = 1024
 COUNTED = ("exits_host", "exits_guest", "hypercalls_host", "hypercalls_guest", "doorbells", "events_raised", "shootdowns",
-           "iotlb_flushes")
-COPIES = ("copied_in", "copied_out", "direct_in", "direct_out")  # pages, as the host's daemon counts them
+           "iotlb_flushes") + COPIED + DIRECT
 
 
 def lines():
@@ -44,31 +43,18 @@ def lines():
     print(f"lines of the hypervisor (C, headers, assembly): {total}")
 
 
-def fio(guest, mode, depth, requests):
-    """What the machine and the daemon counted during one run of fio."""
-    before, moved = attack.info(guest.m), guest.show()["devices"][0]["io"]
-    guest.run(f"fio --name=f --filename=/dev/tsr0 --direct=1 --rw={mode} --bs=4k --size=32M --io_size={requests * 4}k "
-              f"--ioengine=libaio --iodepth={depth} --randrepeat=1 >/dev/null", 600)
-    after, now = attack.info(guest.m), guest.show()["devices"][0]["io"]
-    counted = {name: after.get(name, 0) - before.get(name, 0) for name in COUNTED}
-    return dict(counted, **{name: now[name] - moved[name] for name in COPIES})
-
-
 def io(variant):
-    with Machine(smp=2, mem=2048, media=True, variant=variant, name="figures-io") as m:
+    with Machine(smp=2, mem=2048, media=True, variant=variant, hv="", iommu="amd", devices=disks(), name="figures-io") as m:
         m.wait_ready()
+        m.run("modprobe tessera_host")
         start = time.monotonic()
-        with fio_guest(m, disk="/tmp/f.img", size="64M") as guest:
+        with fio_guest(m, disk=raw(m, "tsr-nvme")) as guest:
             print(f"a guest's boot, from `tessera guest run` to its first command (62 MB of initramfs): {time.monotonic() - start:.1f} s")
             guest.ready_disk()
-            guest.run("dd if=/dev/zero of=/dev/tsr0 bs=64k count=512 oflag=direct")
-            print(f"for each 4 KiB request ({LONG - SHORT} of them):")
-            print("  " + "".ljust(22) + "".join(name.rjust(18) for name in COUNTED + COPIES))
-            for mode in ("randread", "randwrite"):
-                for depth in (1, 32):
-                    short, long = (fio(guest, mode, depth, n) for n in (SHORT, LONG))
-                    print("  " + f"{mode}, depth {depth}".ljust(22) +
-                          "".join(f"{(long[name] - short[name]) / (LONG - SHORT):18.2f}" for name in COUNTED + COPIES), flush=True)
+            print(f"for each 4 KiB request through an NVMe disk behind AMD-Vi ({REQUESTS} of them):")
+            print("  " + "".ljust(22) + "".join(name.rjust(18) for name in COUNTED))
+            for mode, depth, each in costs(guest, REQUESTS):
+                print("  " + f"{mode}, depth {depth}".ljust(22) + "".join(f"{each[name]:18.2f}" for name in COUNTED), flush=True)
 
 
 def boot_once(variant, hv, plugin, top):

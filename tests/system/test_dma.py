@@ -107,7 +107,7 @@ def blocked(name, iommu, bridge):
             raise AssertionError("the hypervisor does not use the machine's IOMMU")
         targets = field.targets(unit=True)
         own = dma.unit_memory(m, iommu)
-        targets.update({name: (frame, own["unused"]) for name, frame in own.items() if m.peek(frame, dma.PAGE).strip(b"\0")})
+        targets.update({name: (own[name], own["unused"]) for name in dma.UNITS[iommu][1] if m.peek(own[name], dma.PAGE).strip(b"\0")})
         for attacker in field.attackers:
             assert dma.own_memory(m, attacker), f"{attacker.kind} does not even read the host's own memory"
             bypass = attacker.kind == "bypass"
@@ -116,6 +116,7 @@ def blocked(name, iommu, bridge):
                 assert came == (bypass, bypass, bypass), f"{attacker.kind} at the {target}: {came}"
             for target, frame in own.items():
                 was = m.peek(frame, dma.PAGE)
+                # What goes past the unit would break it.
                 if not bypass:
                     attacker.write(m, frame, b"overrun!")
                 assert m.peek(frame, dma.PAGE) == was, f"{attacker.kind} wrote to the {target}"

@@ -2,29 +2,16 @@
 """Zero copy (BLK-26, BLK-27, BLK-28): the disk's DMA goes to and from a guest's pages, and the host copies none; with controls that copy."""
 
 import json
-import os
 
 import attack
+from direct import COPIED, MIB, costs, disks, io, raw
 from guest import fio_guest
-from machine import Machine, ROOT
+from machine import Machine
 
-# Each disk begins with the contents of a file that is there anyway; what is written goes to a temporary file of QEMU's.
-DISK = "if=none,id={},format=raw,snapshot=on,file=" + os.path.join(ROOT, "build/default/media.ext4")
 IOMMU = 1 << 2  # TSR_FEATURE_IOMMU
-MIB = 24
 PAGES = MIB << 8
 FIO = (f"fio --name=z --filename=/dev/tsr0 --direct=1 --rw=randwrite --bs=16k --size={MIB}M --ioengine=libaio --iodepth=32 "
        "--verify=crc32c --verify_fatal=1 --output=/tmp/fio.log")
-COPIED = ("copied_in", "copied_out")
-
-
-def disks():
-    args = []
-    for name in ("znvme", "zahci", "zvirtio"):
-        args += ["-drive", DISK.format(name)]
-    return args + ["-device", "nvme,drive=znvme,serial=tsr-nvme", "-device", "ide-hd,drive=zahci,bus=ide.0,serial=tsr-ahci",
-                   "-device", "virtio-blk-pci,drive=zvirtio,serial=tsr-virtio,disable-legacy=on,iommu_platform=on"]
-
 
 MACHINE = dict(smp=2, mem=2048, media=True, hv="", iommu="amd", name="zero-copy", devices=disks())
 
@@ -33,16 +20,6 @@ def ready(m):
     """Only where the hypervisor says that devices follow it."""
     m.sh("modprobe tessera_host")
     assert json.loads(m.run("tessera info --json"))["features"] & IOMMU, "the hypervisor does not use the machine's IOMMU"
-
-
-def device(m, serial):
-    """The disk that has this serial number, waiting until it is there."""
-    return m.run("for n in 1 2 3 4 5 6 7 8 9 10; do for d in /sys/block/*; do for s in $d/serial $d/device/serial $d/device/vpd_pg80; do "
-                 f"grep -qsa {serial} $s && basename $d && exit 0; done; done; usleep 500000; done; exit 1").strip()
-
-
-def io(guest):
-    return guest.show()["devices"][0]["io"]
 
 
 def cached(m):
@@ -88,12 +65,6 @@ def check_direct(m, name, disk):
     # Records and headers are cached, data is not.
     assert grown < MIB / 4, f"the page cache grew by {grown} MiB for {MIB} MiB of data"
     m.run("dmesg | grep -qE 'I/O error|BUG:|WARNING: CPU|Oops' && dmesg | tail -30 && exit 1 || true")
-
-
-def raw(m, serial, size="64M"):
-    path = "/dev/" + device(m, serial)
-    m.run(f"tessera image create {path} --size {size}")
-    return path
 
 
 def test_splits_cost_no_invalidation(m):
@@ -188,30 +159,13 @@ def test_without_an_iommu():
         assert status == 2 and "not offered" in text, text
 
 
-SHORT, LONG = 64, 320  # requests of fio's two runs, whose difference is counted
-
-
-def measure(guest, mode, depth, requests):
-    before, moved = attack.info(guest.m), io(guest)
-    guest.run(f"fio --name=f --filename=/dev/tsr0 --direct=1 --rw={mode} --bs=4k --size={MIB}M --io_size={requests * 4}k "
-              f"--ioengine=libaio --iodepth={depth} --randrepeat=1 >/dev/null", 400)
-    after, now = attack.info(guest.m), io(guest)
-    counted = {name: after[name] - before[name] for name in after if isinstance(after[name], int)}
-    counted.update({name: now[name] - moved[name] for name in COPIED + ("direct_in", "direct_out")})
-    return counted
-
-
 def test_cost(m):
     """what 4 KiB cost through the NVMe disk at depth 1 and 32 is printed: exits, invalidations and copies"""
     ready(m)
     with fio_guest(m, name="cost", disk=raw(m, "tsr-nvme")) as guest:
         guest.ready_disk()
-        guest.run(f"dd if=/dev/zero of=/dev/tsr0 bs=64k count={MIB * 16} oflag=direct")
-        for mode in ("randread", "randwrite"):
-            for depth in (1, 32):
-                short, long = (measure(guest, mode, depth, n) for n in (SHORT, LONG))
-                each = {name: (long[name] - short[name]) / (LONG - SHORT) for name in long}
-                shown = [f"{name} {each[name]:.2f}" for name in each
-                         if name.startswith(("exits", "hypercalls", "copied", "direct", "doorbells", "events", "shoot", "io"))]
-                print(f"4 KiB, {mode}, depth {depth}: {', '.join(shown)}")
-                assert each["copied_in"] == each["copied_out"] == 0, each
+        for mode, depth, each in costs(guest, 256):
+            shown = [f"{name} {each[name]:.2f}" for name in each
+                     if name.startswith(("exits", "hypercalls", "copied", "direct", "doorbells", "events", "shoot", "io"))]
+            print(f"4 KiB, {mode}, depth {depth}: {', '.join(shown)}")
+            assert each["copied_in"] == each["copied_out"] == 0, each
