@@ -3,6 +3,7 @@
 #include <linux/blkdev.h>
 #include <linux/bvec.h>
 #include "blk.h"
+#include "blk_kernel.h"
 
 #define SECTORS (TSR_BLOCK_SIZE >> SECTOR_SHIFT) /* of a block */
 
@@ -133,28 +134,23 @@ static void add_work(struct work_struct *work)
 	blk_format_finish(b, err);
 }
 
-static void set_limits(struct request_queue *queue, u32 max_blocks)
-{
-	blk_queue_logical_block_size(queue, TSR_BLOCK_SIZE);
-	blk_queue_physical_block_size(queue, TSR_BLOCK_SIZE);
-	blk_queue_max_hw_sectors(queue, max_blocks * SECTORS);
-	blk_queue_max_write_zeroes_sectors(queue, max_blocks * SECTORS);
-	blk_queue_max_discard_sectors(queue, max_blocks * SECTORS);
-	queue->limits.discard_granularity = TSR_BLOCK_SIZE;
-	blk_queue_max_segments(queue, USHRT_MAX); /* everything is copied */
-	blk_queue_io_opt(queue, max_blocks * TSR_BLOCK_SIZE);
-	blk_queue_flag_set(QUEUE_FLAG_NONROT, queue);
-}
-
 void blk_disk_cache(struct blk *b)
 {
-	bool volatile_cache = !(b->answer->backend_features & TSR_BLK_F_WRITE_THROUGH);
-
-	blk_queue_write_cache(b->gendisk->queue, volatile_cache, volatile_cache);
+	blk_kernel_cache(b->gendisk->queue, !(b->answer->backend_features & TSR_BLK_F_WRITE_THROUGH));
 }
 
 int blk_disk_init(struct blk *b)
 {
+	const u32 sectors = b->max_blocks * SECTORS;
+	struct queue_limits lim = {
+		.logical_block_size = TSR_BLOCK_SIZE,
+		.physical_block_size = TSR_BLOCK_SIZE,
+		.discard_granularity = TSR_BLOCK_SIZE,
+		.max_hw_sectors = sectors,
+		.max_write_zeroes_sectors = sectors,
+		.max_segments = USHRT_MAX, /* everything is copied */
+		.io_opt = b->max_blocks * TSR_BLOCK_SIZE,
+	};
 	struct gendisk *disk;
 	int err;
 
@@ -170,7 +166,7 @@ int blk_disk_init(struct blk *b)
 	err = blk_mq_alloc_tag_set(&b->tags);
 	if (err)
 		return err;
-	disk = blk_mq_alloc_disk(&b->tags, b);
+	disk = blk_kernel_disk(&b->tags, &lim, sectors, b);
 	if (IS_ERR(disk)) {
 		blk_mq_free_tag_set(&b->tags);
 		return PTR_ERR(disk);
@@ -178,7 +174,6 @@ int blk_disk_init(struct blk *b)
 	disk->fops = &disk_ops;
 	disk->private_data = b;
 	snprintf(disk->disk_name, sizeof(disk->disk_name), "tsr%u", b->tdev->index);
-	set_limits(disk->queue, b->max_blocks);
 	b->gendisk = disk;
 	return 0;
 }

@@ -5,13 +5,11 @@
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 #include "bus.h"
+#include "kernel.h"
 
 static struct tsr_device *devices[TSR_MAX_DEVICES];
 
-static struct tsr_driver *to_tsr_driver(struct device_driver *drv)
-{
-	return container_of(drv, struct tsr_driver, driver);
-}
+#define to_tsr_driver(drv) container_of(drv, struct tsr_driver, driver)
 
 static bool label_is(const struct tsr_device *tdev, const char *label)
 {
@@ -26,15 +24,15 @@ static bool label_is(const struct tsr_device *tdev, const char *label)
 	return true;
 }
 
-static int bus_match(struct device *dev, struct device_driver *drv)
+static int bus_match(struct device *dev, match_driver *drv)
 {
 	struct tsr_device *tdev = to_tsr_device(dev);
-	struct tsr_driver *tdrv = to_tsr_driver(drv);
+	const struct tsr_driver *tdrv = to_tsr_driver(drv);
 
 	return tdev->desc.type == tdrv->type && (!tdrv->label || label_is(tdev, tdrv->label));
 }
 
-static int bus_uevent(struct device *dev, struct kobj_uevent_env *env)
+static int bus_uevent(uevent_device *dev, struct kobj_uevent_env *env)
 {
 	return add_uevent_var(env, "MODALIAS=tessera:t%02x", to_tsr_device(dev)->desc.type);
 }

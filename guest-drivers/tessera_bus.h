@@ -33,10 +33,7 @@ struct tsr_driver {
 	void (*remove)(struct tsr_device *tdev);
 };
 
-static inline struct tsr_device *to_tsr_device(struct device *dev)
-{
-	return container_of(dev, struct tsr_device, dev);
-}
+#define to_tsr_device(device) container_of(device, struct tsr_device, dev)
 
 int __tsr_driver_register(struct tsr_driver *drv, struct module *owner);
 #define tsr_driver_register(drv) __tsr_driver_register(drv, THIS_MODULE)

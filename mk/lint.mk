@@ -27,6 +27,7 @@ lint-man: man
 lint-build:
 	@$(MAKE) VARIANT=default all unit-build
 	@$(MAKE) VARIANT=release hv modules host
+	@$(MAKE) VARIANT=release modules-next
 
 # Every public header stands alone: in user space, and without any libc unless it is about Linux.
 HEADERS := $(wildcard include/tessera/*.h proto/*.h)

@@ -44,6 +44,18 @@ $(B)/modules/%/.built: FORCE | $(DEPS)/.done
 		>$(@D)/build.log 2>&1 || { cat $(@D)/build.log; exit 1; }
 	@cat $(@D)/*.ko | cksum >$@.new; $(call replace-if-changed,$@.new,$@)
 
+# The same against the headers of the next Debian's kernel, where this release offers them; pahole is not asked for.
+.PHONY: modules-next
+modules-next: $(DEPS)/.done
+	@[ ! -e $(DEPS)/next-headers ] || for k in $(MODULE_KINDS); do \
+		case $$k in guest) dir=$(dir $(MODULES_guest)) ;; host) dir=$(dir $(MODULES_host)) ;; *) dir=$(dir $(MODULES_test)) ;; esac; \
+		out=$(B)/modules-next/$$k; \
+		scripts/stage-module.sh $$dir $$out; \
+		$(MAKE) -s -C $(DEPS)/next-headers M=$(CURDIR)/$$out TSR_ROOT=$(CURDIR) TSR_DEFS='$(TSR_DEFS)' KCFLAGS='$(KCFLAGS)' \
+			CONFIG_DEBUG_INFO_BTF_MODULES= modules >$$out/build.log 2>&1 || { cat $$out/build.log; exit 1; }; \
+		echo "  BUILD   $$k modules for $$(basename $$(readlink $(DEPS)/next-headers))"; \
+	done
+
 # --- the host's programs: static, so that they run in an initramfs as they are
 HOST_CFLAGS := $(USER_CFLAGS) -O2 $(TSR_DEFS)
 PROTO_SRCS  := $(wildcard proto/*.c)

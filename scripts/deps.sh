@@ -3,7 +3,7 @@
 # Get everything the build needs: Debian packages for this machine (the only step that takes root), and Debian's stock
 # kernel, its headers and libsodium's source, which are unpacked under build/deps and installed nowhere.
 #
-# shellcheck disable=SC2016,SC2086	# apt's and make's $(...) stay as they are, and package lists are split on purpose
+# shellcheck disable=SC2016,SC2046,SC2086	# apt's and make's $(...) stay as they are, and package lists are split on purpose
 #
 # The second part uses an apt state of its own in build/deps/apt, made from the Debian entries of this machine's sources,
 # so that neither /etc/apt nor the machine's package lists are touched. Runs with nothing but apt and a POSIX shell.
@@ -27,10 +27,25 @@ die()
 
 wanted() { sed -e 's/#.*//' -e '/^[[:space:]]*$/d' mk/packages.txt; }
 
+# A line may name alternatives, as A|B, for releases that call it differently.
 missing()
 {
-	for p in $(wanted); do
-		[ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || echo "$p"
+	for line in $(wanted); do
+		for p in $(echo "$line" | tr '|' ' '); do
+			[ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" != installed ] || continue 2
+		done
+		echo "$line"
+	done
+}
+
+# The first of each line's alternatives that this release has.
+offered()
+{
+	for line; do
+		for p in $(echo "$line" | tr '|' ' '); do
+			! apt-cache show "$p" 2>/dev/null | grep -q '^Version:' || break
+		done
+		echo "$p"
 	done
 }
 
@@ -50,7 +65,7 @@ packages()
 	: >"$log"
 	# A machine's package lists may be empty or old, so they are refreshed before the only try.
 	{ $sudo apt-get -q update && $sudo env DEBIAN_FRONTEND=noninteractive \
-		apt-get -q install -y --no-install-recommends $need; } >>"$log" 2>&1 </dev/null &
+		apt-get -q install -y --no-install-recommends $(offered $need); } >>"$log" 2>&1 </dev/null &
 	wait_for_job $! "$log" || {
 		tail -n 15 "$log" >&2
 		die "apt-get could not install the packages (its last lines are above, all of them in $log)." \
@@ -96,7 +111,25 @@ private_sources()
 	echo "$list" | while read -r uri release component; do
 		echo "deb $opt$uri $release $component"
 		echo "deb-src $opt$uri $release $component"
+		# Debian 13's kernel, built for Debian 12.
+		[ "$release" != bookworm ] || echo "deb $opt$uri bookworm-backports $component"
 	done
+}
+
+# Headers of the newest kernel that this release offers besides its own, if it does: the modules are to build against both.
+next_packages()
+{
+	next=$(apt_private apt-cache show --all-versions linux-headers-amd64 |
+		sed -n 's/^Depends:.*\(linux-headers-[^ ,]*\).*/\1/p' | sort -V | tail -n 1)
+	[ "$next" != "linux-headers-$1" ] || return 0
+	echo "$next"; headers_of "$next"
+}
+
+# What a package of headers takes: the half that all flavours share, and the build tools.
+headers_of()
+{
+	apt_private apt-cache show --no-all-versions "$1" | sed -n 's/^Depends: //p' | tr ',' '\n' |
+		sed -n 's/^ *\(linux-headers-[^ ]*\|linux-kbuild-[^ ]*\).*/\1/p'
 }
 
 # The packages that linux-image-amd64 and its headers stand for today: image, headers (two), kbuild.
@@ -106,8 +139,7 @@ kernel_packages()
 		sed -n 's/^Depends:.*\(linux-image-[^ ,]*\).*/\1/p' | head -n 1)
 	[ -n "$image" ] || die "Debian's package linux-image-amd64 does not name a kernel image."
 	headers=linux-headers-${image#linux-image-}
-	deps=$(apt_private apt-cache show --no-all-versions "$headers" | sed -n 's/^Depends: //p' | tr ',' '\n' |
-		sed -n 's/^ *\(linux-headers-[^ ]*\|linux-kbuild-[^ ]*\).*/\1/p')
+	deps=$(headers_of "$headers")
 	[ -n "$deps" ] || die "the package lists have $image, but not its headers $headers."
 	echo "$image" "$headers" $deps
 }
@@ -152,8 +184,30 @@ fetch()
 	step "fetching the stock kernel $abi, its headers and build tools (about 85 MB)" apt_private apt-get download $pkgs
 	step "fetching libsodium's source" fetch_sodium
 	unpack "$abi" $pkgs
+	rm -rf "$DEPS/next" "$DEPS/next-headers"
+	next=$(next_packages "$abi")
+	[ -z "$next" ] || {
+		step "fetching the headers of the next release's kernel, ${next%%[[:space:]]*} (about 16 MB)" apt_private apt-get download $next
+		unpack_next $next
+	}
 	echo "$want" >"$DEPS/.done"
 	say "ready: kernel $abi, libsodium $(basename "$(readlink "$DEPS/libsodium")")"
+}
+
+# newest_deb PACKAGE: should an older version be there from an earlier run.
+newest_deb() { find "$APT/archives" -name "$1_*.deb" | sort -V | tail -n 1; }
+
+# The headers' makefile names its common half by its installed place; here it lies beside it.
+relocate_headers() { sed -i 's|/usr/src/|$(dir $(lastword $(MAKEFILE_LIST)))../|' "$1/Makefile"; }
+
+unpack_next()
+{
+	for p; do
+		deb=$(newest_deb "$p")
+		dpkg-deb -x "$deb" "$DEPS/next" || die "cannot unpack $deb." "Delete it and run 'make deps' again."
+	done
+	relocate_headers "$DEPS/next/usr/src/$1"
+	ln -s "next/usr/src/$1" "$DEPS/next-headers"
 }
 
 unpack()
@@ -164,16 +218,14 @@ unpack()
 	rm -rf "$DEPS/root" "$DEPS"/libsodium* "$DEPS/kernel-headers" "$DEPS/modules" "$DEPS/vmlinuz"
 	mkdir -p "$DEPS/root"
 	for p; do
-		# The newest, should an older version be there from an earlier run.
-		deb=$(find "$APT/archives" -name "${p}_*.deb" | sort -V | tail -n 1)
+		deb=$(newest_deb "$p")
 		dpkg-deb -x "$deb" "$DEPS/root" || die "cannot unpack $deb." "Delete it and run 'make deps' again."
 	done
 	dsc=$(find "$APT/archives" -name 'libsodium_*.dsc' | sort -V | tail -n 1)
 	(cd "$DEPS" && dpkg-source -q --no-check -x "$dsc" libsodium-source) >/dev/null ||
 		die "cannot unpack $dsc." "Delete libsodium* in $APT/archives and run 'make deps' again."
 	rm -f "$DEPS"/libsodium_*
-	# The headers' makefile names its common half by its installed place; here it lies beside it.
-	sed -i 's|/usr/src/|$(dir $(lastword $(MAKEFILE_LIST)))../|' "$DEPS/root/usr/src/linux-headers-$abi/Makefile"
+	relocate_headers "$DEPS/root/usr/src/linux-headers-$abi"
 	depmod -b "$DEPS/root" "$abi"
 	ln -s "root/usr/src/linux-headers-$abi" "$DEPS/kernel-headers"
 	ln -s "root/lib/modules/$abi" "$DEPS/modules"

@@ -25,7 +25,7 @@ cleanup() { rm -rf "$top"; }
 trap cleanup EXIT
 rm -rf "$top"
 mkdir -p "$top"
-sed -n "/^deb .* $suite /p; /^deb .* $suite-/p" build/deps/apt/sources.list >"$top/sources.list"
+sed -n "/^deb .* $suite\(-updates\|-security\)\{0,1\} /p" build/deps/apt/sources.list >"$top/sources.list"
 [ -s "$top/sources.list" ] || { echo "image: build/deps/apt/sources.list has no entry for $suite" >&2; exit 1; }
 
 echo "image: installing Debian $suite (a few minutes; $log tells how it goes)"

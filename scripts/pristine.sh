@@ -1,16 +1,22 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause-Patent
-# Run a make target in a fresh clone of this repository, inside a new Debian 12 that has nothing but apt and make: what
+# Run a make target in a fresh clone of this repository, inside a new Debian that has nothing but apt and make: what
 # someone gets who has just installed Debian. Needs root, debootstrap and about 4 GB; changes nothing outside its directory.
 #
-#	scripts/pristine.sh DIRECTORY [make arguments...]		for example: scripts/pristine.sh /var/tmp/pristine test
+#	scripts/pristine.sh [--suite trixie] DIRECTORY [make arguments...]	for example: scripts/pristine.sh /var/tmp/pristine test
 #
+# The suite is bookworm (Debian 12) if none is named.
 # The directory is kept, and a second call uses its Debian again, with a new clone.
 #
 # shellcheck disable=SC2016,SC2317	# apt's and dpkg's $(...) stay as they are; cleanup is called by trap
 set -eu
 
 usage() { sed -n 's/^#\t//p' "$0" >&2; exit 2; }
+suite=bookworm
+if [ "${1:-}" = --suite ] && [ $# -ge 2 ]; then
+	suite=$2
+	shift 2
+fi
 [ $# -ge 1 ] || usage
 [ "$(id -u)" = 0 ] || { echo "pristine: making a Debian root takes root rights; run this as root" >&2; exit 1; }
 command -v debootstrap >/dev/null || { echo "pristine: debootstrap is missing; run: apt-get install debootstrap" >&2; exit 1; }
@@ -18,11 +24,11 @@ repo=$(cd "$(dirname "$0")/.." && pwd)
 top=$1
 shift
 
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' 'Origin: Debian' 'Codename: bookworm' | head -n 1)
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' 'Origin: Debian' "Codename: $(sed -n 's|^VERSION_CODENAME=||p' /etc/os-release)" | head -n 1)
 if [ ! -e "$top/.ready" ]; then
-	echo "pristine: installing Debian 12 into $top"
+	echo "pristine: installing Debian $suite into $top"
 	# shellcheck disable=SC2086 # without a mirror of the machine's own, debootstrap has its default
-	debootstrap --variant=minbase bookworm "$top" $mirror >"$top.log" 2>&1 || {
+	debootstrap --variant=minbase "$suite" "$top" $mirror >"$top.log" 2>&1 || {
 		tail -n 5 "$top.log" >&2
 		echo "pristine: debootstrap failed, see $top.log" >&2
 		exit 1

@@ -8,6 +8,7 @@
 #include <linux/uaccess.h>
 
 #include "internal.h"
+#include "kernel.h"
 
 void tsr_slot_connect(struct tsr_guest *guest, const struct tsr_run_exit *exit)
 {
@@ -37,7 +38,7 @@ void tsr_slot_doorbell(struct tsr_guest *guest, u32 device, u32 queue)
 	slot = &guest->slot[device];
 	spin_lock(&guest->slot_lock);
 	if (slot->doorbell[queue])
-		eventfd_signal(slot->doorbell[queue], 1);
+		kernel_ring(slot->doorbell[queue]);
 	else
 		__set_bit(queue, &slot->rung);
 	spin_unlock(&guest->slot_lock);
@@ -54,7 +55,7 @@ static struct eventfd_ctx *bind(struct tsr_backend *backend, u32 queue, struct e
 	before = slot->doorbell[queue];
 	slot->doorbell[queue] = ctx;
 	if (ctx && __test_and_clear_bit(queue, &slot->rung))
-		eventfd_signal(ctx, 1);
+		kernel_ring(ctx);
 	spin_unlock(&guest->slot_lock);
 	return before;
 }

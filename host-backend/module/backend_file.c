@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause-Patent
 /* A backend's descriptor: read, poll, ioctl and io_uring commands. */
-#include <linux/io_uring.h>
 #include <linux/poll.h>
 #include <linux/uaccess.h>
 
 #include "internal.h"
+#include "kernel.h"
 
 /* Everything an ioctl or command can bring; copied once from where user space can still write. */
 union payload {
@@ -139,16 +139,16 @@ static int backend_uring_cmd(struct io_uring_cmd *cmd, unsigned int flags)
 		return -EINVAL;
 	switch (cmd->cmd_op) {
 	case TSR_CMD_RAISE:
-		memcpy(&p, cmd->cmd, sizeof(p.event));
+		memcpy(&p, kernel_uring_payload(cmd), sizeof(p.event));
 		return tsr_guest_raise(backend->guest, p.event, nonblock);
 	case TSR_CMD_MAP:
-		memcpy(&p, cmd->cmd, sizeof(p.map));
+		memcpy(&p, kernel_uring_payload(cmd), sizeof(p.map));
 		return tsr_backend_map(backend, &p.map, nonblock);
 	case TSR_CMD_COPY:
 		memcpy(&p, cmd->cmd, sizeof(p.copy));
 		return tsr_backend_copy(backend, &p.copy, nonblock);
 	case TSR_CMD_UNMAP:
-		memcpy(&p, cmd->cmd, sizeof(p.token));
+		memcpy(&p, kernel_uring_payload(cmd), sizeof(p.token));
 		return tsr_backend_unmap(backend, &p.token, nonblock);
 	}
 	return -EOPNOTSUPP;
@@ -174,5 +174,4 @@ const struct file_operations tsr_backend_fops = {
 	.uring_cmd = backend_uring_cmd,
 	.mmap = backend_mmap,
 	.release = backend_release,
-	.llseek = no_llseek,
 };

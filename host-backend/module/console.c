@@ -139,7 +139,6 @@ static const struct file_operations console_fops = {
 	.read = console_read,
 	.poll = console_poll,
 	.release = console_release,
-	.llseek = no_llseek,
 };
 
 int tsr_console_open(struct tsr_guest *guest)

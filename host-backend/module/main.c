@@ -278,7 +278,6 @@ static const struct file_operations tsr_fops = {
 	.owner = THIS_MODULE,
 	.unlocked_ioctl = tsr_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
-	.llseek = no_llseek,
 };
 
 static struct miscdevice tsr_device = {

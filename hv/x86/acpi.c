@@ -83,9 +83,10 @@ static void parse_madt(const struct sdt *t)
 
 /*
  * S3 and S4 are refused: Linux would wait for ever for a wake-up that never comes. Renamed objects make it see that
- * the machine has no such states. The table's sum is kept.
+ * the machine has no such states. Likewise fw_cfg, whose ports are denied: Linux' driver would die of the string read that is
+ * refused, and systemd's first process with it. The table's sum is kept.
  */
-static void hide_sleep_state(struct sdt *t, uint32_t at)
+static void hide_name(struct sdt *t, uint32_t at)
 {
 	uint8_t *name = (uint8_t *)t + at;
 
@@ -96,9 +97,12 @@ static void hide_sleep_state(struct sdt *t, uint32_t at)
 /* NameOp "_S5_" PackageOp length count: first element is SLP_TYPa. */
 static void parse_dsdt(struct sdt *t)
 {
-	for (uint32_t i = sizeof(*t); i + 5 < t->len; i++)
+	for (uint32_t i = sizeof(*t); i + 8 < t->len; i++) {
 		if (get8(t, i) == 0x08 && (!memcmp((char *)t + i + 1, "_S3_", 4) || !memcmp((char *)t + i + 1, "_S4_", 4)))
-			hide_sleep_state(t, i + 1);
+			hide_name(t, i + 1);
+		else if (!memcmp((char *)t + i, "QEMU0002", 8))
+			hide_name(t, i);
+	}
 	for (uint32_t i = sizeof(*t); i + 12 < t->len; i++) {
 		uint32_t p = i + 4;
 

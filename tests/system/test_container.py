@@ -72,6 +72,9 @@ def test_nmis(m):
 
 def test_sleep(m):
     """the host is offered no sleep from which it would wake without the hypervisor [GUARD-12]"""
+    assert "LNXSYBUS" in m.run("ls /sys/bus/acpi/devices")
+    # Nor the device whose driver would start with a string read of a denied port.
+    m.run("! ls -d /sys/bus/acpi/devices/QEMU0002*")
     states = m.run("cat /sys/power/state").split()
     assert "mem" not in states or m.run("cat /sys/power/mem_sleep").split() == ["[s2idle]"], states
     attack.load(m)

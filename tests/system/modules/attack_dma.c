@@ -21,6 +21,7 @@
 #include <linux/mm.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
+#include <linux/version.h>
 #include <linux/workqueue.h>
 #include "attack.h"
 
@@ -191,14 +192,40 @@ static bool disk_may(const u64 *arg)
 	return arg[4] && arg[4] <= PAGE_SIZE - offset_in_page(arg[3]) && arg[4] % SECTOR_SIZE == 0 && pfn_valid(arg[3] >> PAGE_SHIFT);
 }
 
+/* Debian 13's kernel (6.12) opens a disk as a file. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
+static struct block_device *open_disk(dev_t dev, struct file **file)
+{
+	*file = bdev_file_open_by_dev(dev, BLK_OPEN_READ | BLK_OPEN_WRITE, NULL, NULL);
+	return IS_ERR(*file) ? ERR_CAST(*file) : file_bdev(*file);
+}
+
+static void close_disk(struct block_device *bdev, struct file *file)
+{
+	bdev_fput(file);
+}
+#else
+static struct block_device *open_disk(dev_t dev, struct file **file)
+{
+	*file = NULL;
+	return blkdev_get_by_dev(dev, FMODE_READ | FMODE_WRITE, NULL);
+}
+
+static void close_disk(struct block_device *bdev, struct file *file)
+{
+	blkdev_put(bdev, FMODE_READ | FMODE_WRITE);
+}
+#endif
+
 /* The frame goes to the driver as any page would; that nobody may use it plays no part. */
 static int disk(const u64 *arg, u64 *value)
 {
 	struct block_device *bdev;
+	struct file *file;
 	struct bio *bio;
 	int err = 0;
 
-	bdev = blkdev_get_by_dev(MKDEV(arg[0], arg[1]), FMODE_READ | FMODE_WRITE, NULL);
+	bdev = open_disk(MKDEV(arg[0], arg[1]), &file);
 	if (IS_ERR(bdev))
 		return PTR_ERR(bdev);
 	bio = bio_alloc(bdev, 1, arg[5] ? REQ_OP_WRITE | REQ_FUA | REQ_SYNC : REQ_OP_READ, GFP_KERNEL);
@@ -208,7 +235,7 @@ static int disk(const u64 *arg, u64 *value)
 	else
 		err = -EIO;
 	bio_put(bio);
-	blkdev_put(bdev, FMODE_READ | FMODE_WRITE);
+	close_disk(bdev, file);
 	return err;
 }
 

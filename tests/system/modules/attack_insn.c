@@ -17,7 +17,6 @@
 #include <asm/asm.h>
 #include <asm/msr.h>
 #include <asm/svm.h>
-#include <asm/virtext.h>
 #include "attack.h"
 
 /* Runs one instruction; gives the trap that refused it, or -1. */

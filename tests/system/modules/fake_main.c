@@ -5,6 +5,7 @@
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include "fake.h"
+#include "kernel.h"
 
 #define LABEL "fake"
 #define GRANTS 512 /* of two queues, with a token for each request */
@@ -40,7 +41,7 @@ void fake_complain(const char *about)
 
 /* ------------------------------------------------------------------ the driver's side */
 
-static int match(struct device *dev, struct device_driver *drv)
+static int match(struct device *dev, match_driver *drv)
 {
 	return true;
 }
