@@ -226,6 +226,8 @@ unpack()
 		die "cannot unpack $dsc." "Delete libsodium* in $APT/archives and run 'make deps' again."
 	rm -f "$DEPS"/libsodium_*
 	relocate_headers "$DEPS/root/usr/src/linux-headers-$abi"
+	# Debian 13's packages have nothing in /lib itself.
+	[ -e "$DEPS/root/lib" ] || ln -s usr/lib "$DEPS/root/lib"
 	depmod -b "$DEPS/root" "$abi"
 	ln -s "root/usr/src/linux-headers-$abi" "$DEPS/kernel-headers"
 	ln -s "root/lib/modules/$abi" "$DEPS/modules"
