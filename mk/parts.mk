@@ -34,25 +34,26 @@ MODULES := $(MODULE_KINDS:%=$(B)/modules/%/.built)
 KCFLAGS := -Wextra -Werror -Wmissing-prototypes -Wshadow -Wvla \
 	-Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -Wno-type-limits
 
+# No type information: it takes pahole and a vmlinux.
+KBUILD = TSR_ROOT=$(CURDIR) TSR_DEFS='$(TSR_DEFS)' KCFLAGS='$(KCFLAGS)' CONFIG_DEBUG_INFO_BTF_MODULES=
+
 modules: $(MODULES)
 drivers: $(filter %/guest/.built,$(MODULES))
 
 $(B)/modules/%/.built: FORCE | $(DEPS)/.done
 	@scripts/stage-module.sh $(dir $(MODULES_$*)) $(@D)
-	@$(MAKE) -s -C $(DEPS)/kernel-headers M=$(CURDIR)/$(@D) \
-		TSR_ROOT=$(CURDIR) TSR_DEFS='$(TSR_DEFS)' KCFLAGS='$(KCFLAGS)' modules \
+	@$(MAKE) -s -C $(DEPS)/kernel-headers M=$(CURDIR)/$(@D) $(KBUILD) modules \
 		>$(@D)/build.log 2>&1 || { cat $(@D)/build.log; exit 1; }
 	@cat $(@D)/*.ko | cksum >$@.new; $(call replace-if-changed,$@.new,$@)
 
-# The same against the headers of the next Debian's kernel, where this release offers them; pahole is not asked for.
+# The same against the headers of the next Debian's kernel, where this release offers them.
 .PHONY: modules-next
 modules-next: $(DEPS)/.done
 	@[ ! -e $(DEPS)/next-headers ] || for k in $(MODULE_KINDS); do \
 		case $$k in guest) dir=$(dir $(MODULES_guest)) ;; host) dir=$(dir $(MODULES_host)) ;; *) dir=$(dir $(MODULES_test)) ;; esac; \
 		out=$(B)/modules-next/$$k; \
 		scripts/stage-module.sh $$dir $$out; \
-		$(MAKE) -s -C $(DEPS)/next-headers M=$(CURDIR)/$$out TSR_ROOT=$(CURDIR) TSR_DEFS='$(TSR_DEFS)' KCFLAGS='$(KCFLAGS)' \
-			CONFIG_DEBUG_INFO_BTF_MODULES= modules >$$out/build.log 2>&1 || { cat $$out/build.log; exit 1; }; \
+		$(MAKE) -s -C $(DEPS)/next-headers M=$(CURDIR)/$$out $(KBUILD) modules >$$out/build.log 2>&1 || { cat $$out/build.log; exit 1; }; \
 		echo "  BUILD   $$k modules for $$(basename $$(readlink $(DEPS)/next-headers))"; \
 	done
 

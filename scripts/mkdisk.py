@@ -87,6 +87,10 @@ def build(out, config, files, root):
         with open(out, "r+b") as disk:
             install_bios(disk, core)
         fill_esp(out, esp, files)
+        with open(out, "r+b") as disk:
+            # mformat leaves a partition table in its boot sector, which GRUB would look into.
+            disk.seek(ESP_AT + 446)
+            disk.write(bytes(64))
         if root:
             run("dd", f"if={root}", f"of={out}", "bs=1M", f"seek={root_at // MIB}", "conv=notrunc,sparse", "status=none")
 
