@@ -14,6 +14,7 @@ inode numbers of the machine that built them. Needs no root rights.
 """
 
 import argparse
+import lzma
 import os
 import re
 import shutil
@@ -88,7 +89,7 @@ def needed_modules(kernel, names):
     with open(os.path.join(kernel, "modules.dep"), encoding="ascii") as f:
         for line in f:
             path, _, deps = line.partition(":")
-            by_name[os.path.basename(path)[:-len(".ko")].replace("-", "_")] = path
+            by_name[os.path.basename(path).partition(".ko")[0].replace("-", "_")] = path
             needs[path] = deps.split()
     with open(os.path.join(kernel, "modules.builtin"), encoding="ascii") as f:
         builtin = {os.path.basename(line.strip())[:-len(".ko")].replace("-", "_") for line in f}
@@ -112,8 +113,14 @@ def add_modules(archive, kernel, names, extra):
     with tempfile.TemporaryDirectory() as tmp:
         base = os.path.join(tmp, "lib/modules", abi)
         for path in needed_modules(kernel, names):
-            os.makedirs(os.path.dirname(os.path.join(base, path)), exist_ok=True)
-            shutil.copyfile(os.path.join(kernel, path), os.path.join(base, path))
+            to = os.path.join(base, path)
+            os.makedirs(os.path.dirname(to), exist_ok=True)
+            if path.endswith(".xz"):
+                # Debian 13 compresses its modules, and its busybox cannot read that.
+                with lzma.open(os.path.join(kernel, path)) as source, open(to[:-len(".xz")], "wb") as module:
+                    shutil.copyfileobj(source, module)
+            else:
+                shutil.copyfile(os.path.join(kernel, path), to)
         os.makedirs(os.path.join(base, "extra"), exist_ok=True)
         for path in extra:
             # Debugging information is most of a module of ours, and is of no use in the image.
