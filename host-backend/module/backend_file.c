@@ -145,7 +145,7 @@ static int backend_uring_cmd(struct io_uring_cmd *cmd, unsigned int flags)
 		memcpy(&p, kernel_uring_payload(cmd), sizeof(p.map));
 		return tsr_backend_map(backend, &p.map, nonblock);
 	case TSR_CMD_COPY:
-		memcpy(&p, cmd->cmd, sizeof(p.copy));
+		memcpy(&p, kernel_uring_payload(cmd), sizeof(p.copy));
 		return tsr_backend_copy(backend, &p.copy, nonblock);
 	case TSR_CMD_UNMAP:
 		memcpy(&p, kernel_uring_payload(cmd), sizeof(p.token));
