@@ -4,8 +4,9 @@ BLK-42), what they cost, and a back-end that is killed while requests' tokens ar
 
 import attack
 import test_zero_copy
+from direct import io, measure, raw
 from guest import fio_guest
-from test_zero_copy import io, measure, raw, ready, run_fio
+from test_zero_copy import ready, run_fio
 
 MACHINE = dict(test_zero_copy.MACHINE, iommu="intel", name="modes")
 # The next one's reads are of what the one before has written.
