@@ -30,6 +30,7 @@ for way in strict copy pooled; do
 	echo 3 >/proc/sys/vm/drop_caches
 	cmp /mnt/marker-3 /mnt/$way
 done
+cat /mnt/marker-* | md5sum # all of them are in memory again
 echo "secrets: ready"
 while :; do
 	dd if=/mnt/marker-2 of=/mnt/copy bs=64k conv=fsync 2>/dev/null
