@@ -38,12 +38,18 @@ static irqreturn_t queue_event(int irq, void *arg)
 	return IRQ_HANDLED;
 }
 
-/* Data runs are the only large ones: if memory is short, smaller ones for all queues. */
+/* Data runs are the only large ones: if memory or this guest's share of granted pages is short, smaller ones for all queues. */
 static int alloc_data(struct blk *b)
 {
 	u32 i;
 
-	for (b->data_pages = BLK_POOL_MAX; b->data_pages >= BLK_POOL_MIN; b->data_pages /= 2) {
+	struct tsr_info limits;
+
+	b->data_pages = BLK_POOL_MAX;
+	if (!tsr_limits(&limits))
+		while (b->data_pages / 2 >= BLK_POOL_MIN && b->data_pages > limits.max_granted / 2)
+			b->data_pages /= 2;
+	for (; b->data_pages >= BLK_POOL_MIN; b->data_pages /= 2) {
 		for (i = 0; i < b->nr_queues; i++)
 			if (tsr_run_alloc(b->tdev, &b->queue[i].data, b->data_pages))
 				break;
