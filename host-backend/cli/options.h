@@ -25,7 +25,7 @@ void guest_options_free(struct guest_options *o);
 	"  --json             answer in JSON\n\n" \
 	"What the guest is made of; all of it but the name is measured and decides its keys:\n" \
 	"  --memory SIZE      RAM, a multiple of 4K (default 512M)\n" \
-	"  --vcpus N          virtual CPUs (default and at present at most 1)\n" \
+	"  --vcpus N          virtual CPUs, 1 to 16 (default 1)\n" \
 	"  --kernel FILE      a bzImage, such as a distribution's vmlinuz\n" \
 	"  --initrd FILE      its initramfs\n" \
 	"  --cmdline TEXT     its command line (default \"" DEFAULT_COMMAND_LINE "\")\n" \

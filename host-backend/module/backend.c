@@ -285,13 +285,14 @@ int tsr_backend_unmap(struct tsr_backend *backend, const struct tsr_token *token
 static int set_state(struct tsr_backend *backend, bool present)
 {
 	int status;
+	u64 wake;
 
 	if (!tsr_guest_enter(backend->guest, false))
 		return -ESRCH;
-	status = tsr_call_regs(TSR_CALL_BACKEND_STATE, backend->device, backend->guest->id, present, NULL);
+	status = tsr_call_regs(TSR_CALL_BACKEND_STATE, backend->device, backend->guest->id, present, &wake);
 	/* The hypervisor may have raised an event of the guest's to tell it. */
 	if (!status)
-		tsr_vcpus_kick(backend->guest);
+		tsr_vcpus_wake(backend->guest, wake);
 	tsr_guest_leave(backend->guest);
 	return tsr_errno(status);
 }

@@ -17,6 +17,7 @@ int tsr_console_init(struct tsr_console *console)
 {
 	spin_lock_init(&console->lock);
 	init_waitqueue_head(&console->wait);
+	init_waitqueue_head(&console->turn);
 	console->ring = kvzalloc(TSR_CONSOLE_SIZE, GFP_KERNEL);
 	return console->ring ? 0 : -ENOMEM;
 }
@@ -26,17 +27,21 @@ void tsr_console_free(struct tsr_console *console)
 	kvfree(console->ring);
 }
 
-void tsr_console_write(struct tsr_console *console, const u8 *bytes, u32 len)
+void tsr_console_write(struct tsr_console *console, const struct tsr_run_exit *exit)
 {
 	u32 i;
 
-	if (!len)
+	if (!exit->console_len && exit->reason != TSR_RUN_ENDED)
 		return;
+	/* What comes before was told to another virtual CPU's thread, which is on its way here; or to nobody any more. */
+	wait_event_timeout(console->turn, READ_ONCE(console->next) >= exit->console_at, HZ);
 	spin_lock(&console->lock);
-	for (i = 0; i < len; i++)
-		console->ring[console->head++ % TSR_CONSOLE_SIZE] = bytes[i];
+	console->next = exit->console_at + exit->console_len;
+	for (i = 0; i < exit->console_len; i++)
+		console->ring[console->head++ % TSR_CONSOLE_SIZE] = exit->console[i];
 	spin_unlock(&console->lock);
 	wake_up_interruptible(&console->wait);
+	wake_up(&console->turn);
 }
 
 void tsr_console_end(struct tsr_console *console)

@@ -78,13 +78,13 @@ int tsr_guest_call(struct tsr_guest *guest, struct tsr_hypercall *call)
 int tsr_guest_raise(struct tsr_guest *guest, u32 event, bool nonblock)
 {
 	int status;
+	u64 wake;
 
 	if (!tsr_guest_enter(guest, nonblock))
 		return nonblock ? -EAGAIN : -ESRCH;
-	status = tsr_call_regs(TSR_CALL_EVENT_RAISE, 0, guest->id, event, NULL);
-	/* Whether it was idle or not: a wake-up too many costs one short run, one too few would be for ever. */
+	status = tsr_call_regs(TSR_CALL_EVENT_RAISE, 0, guest->id, event, &wake);
 	if (!status)
-		tsr_vcpus_kick(guest);
+		tsr_vcpus_wake(guest, wake);
 	tsr_guest_leave(guest);
 	return tsr_errno(status);
 }
@@ -95,7 +95,7 @@ int tsr_guest_stop(struct tsr_guest *guest)
 	int err = tsr_guest_call(guest, &call);
 
 	if (!err)
-		tsr_vcpus_kick(guest);
+		tsr_vcpus_wake(guest, TSR_VCPUS_ALL);
 	return err;
 }
 

@@ -92,14 +92,17 @@ void tsr_memory_free(struct tsr_memory *mem, const char *name);
 struct tsr_console {
 	spinlock_t lock;
 	u64 head;  /* bytes ever written */
+	u64 next;  /* place of the bytes that come next in all that the guest has sent */
 	bool ended;
 	u8 *ring;  /* TSR_CONSOLE_SIZE */
-	wait_queue_head_t wait;
+	wait_queue_head_t wait;  /* readers */
+	wait_queue_head_t turn;  /* virtual CPUs' threads */
 };
 
 int tsr_console_init(struct tsr_console *console);
 void tsr_console_free(struct tsr_console *console);
-void tsr_console_write(struct tsr_console *console, const u8 *bytes, u32 len);
+/* The console bytes of a run, in the order in which the guest sent them; may wait for another virtual CPU's thread to write its own. */
+void tsr_console_write(struct tsr_console *console, const struct tsr_run_exit *exit);
 void tsr_console_end(struct tsr_console *console);
 
 struct tsr_guest;
@@ -182,7 +185,9 @@ struct tsr_guest *tsr_registry_next(u32 id); /* the one with the lowest id >= id
 /* vcpu.c */
 int tsr_vcpus_create(struct tsr_guest *guest); /* threads that do not run yet */
 void tsr_vcpus_start(struct tsr_guest *guest);
-void tsr_vcpus_kick(struct tsr_guest *guest);
+/* The set of virtual CPUs that the hypervisor named, or all. */
+void tsr_vcpus_wake(struct tsr_guest *guest, u64 set);
+#define TSR_VCPUS_ALL (~0ull)
 void tsr_vcpus_join(struct tsr_guest *guest);
 
 /* ------------------------------------------------------------------ backends */

@@ -189,7 +189,6 @@ static long guest_console_input(struct tsr_guest *guest, void __user *arg)
 	err = tsr_guest_call(guest, &call);
 	if (err)
 		return err;
-	tsr_vcpus_kick(guest);
 	return min_t(u64, call.value, sizeof(input.input.bytes));
 }
 

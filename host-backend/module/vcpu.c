@@ -8,10 +8,11 @@
  *
  * No wake-up is lost between a guest's HLT and this thread's sleep:
  *   thread: kick = false; run -> the hypervisor finds no event pending, marks the CPU idle, returns HALT; sleep unless kick
- *   raiser: EVENT_RAISE -> the hypervisor marks the event pending; kick = true; wake
- * The hypervisor looks at pending events after the thread has cleared kick. If the event came before that look, the run does not
- * return HALT; if after, kick is set after it was cleared, and the thread does not sleep or is woken. Stopping works the same
- * way with the stopped state in place of the event.
+ *   raiser: EVENT_RAISE, or another virtual CPU's interrupt -> the hypervisor marks it pending and, if the CPU is idle, says whom to
+ *           wake; kick = true; wake
+ * The hypervisor looks at what is pending after the thread has cleared kick and after it has marked the CPU idle. If the event came
+ * before that look, the run does not return HALT; if after, the raiser is told to wake it, kick is set after it was cleared, and the
+ * thread does not sleep or is woken. Stopping works the same way with the stopped state in place of the event, and wakes all.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -70,6 +71,7 @@ static int run(struct tsr_vcpu *v)
 	if (need_resched() || kthread_should_stop()) {
 		v->exit.reason = TSR_RUN_INTR;
 		v->exit.console_len = 0;
+		v->exit.wake = 0;
 	} else {
 		arm(v, v->exit.deadline);
 		status = tsr_call_run(v->guest->id, v->index, &v->exit);
@@ -91,11 +93,13 @@ static bool handle(struct tsr_vcpu *v)
 {
 	struct tsr_run_exit *exit = &v->exit;
 
-	tsr_console_write(&v->guest->console, exit->console, exit->console_len);
+	tsr_vcpus_wake(v->guest, exit->wake);
+	tsr_console_write(&v->guest->console, exit);
 	switch (exit->reason) {
 	case TSR_RUN_INTR:
 	case TSR_RUN_TIMER: /* armed at the next run, on the CPU it happens on */
 	case TSR_RUN_CONSOLE:
+	case TSR_RUN_WAKE:
 		return true;
 	case TSR_RUN_HALT:
 		sleep_halted(v);
@@ -133,7 +137,7 @@ static int vcpu_thread(void *data)
 	if (!kthread_should_stop()) {
 		/* Refused if it has ended by itself; otherwise its other virtual CPUs end as well. */
 		tsr_call_regs(TSR_CALL_GUEST_STOP, 0, v->guest->id, 0, NULL);
-		tsr_vcpus_kick(v->guest);
+		tsr_vcpus_wake(v->guest, TSR_VCPUS_ALL);
 		tsr_guest_set_ended(v->guest);
 	}
 	wait_event_interruptible(v->wait, kthread_should_stop());
@@ -161,7 +165,7 @@ int tsr_vcpus_create(struct tsr_guest *guest)
 			return -ENOMEM;
 		for (i = 0; i < guest->config.vcpus; i++)
 			vcpu_init(guest, &vcpu[i], i);
-		smp_store_release(&guest->vcpu, vcpu); /* pairs with tsr_vcpus_kick() */
+		smp_store_release(&guest->vcpu, vcpu); /* pairs with tsr_vcpus_wake() */
 	}
 	for (i = 0; i < guest->config.vcpus; i++) {
 		struct tsr_vcpu *v = &guest->vcpu[i];
@@ -185,12 +189,14 @@ void tsr_vcpus_start(struct tsr_guest *guest)
 		wake_up_process(guest->vcpu[i].thread);
 }
 
-void tsr_vcpus_kick(struct tsr_guest *guest)
+void tsr_vcpus_wake(struct tsr_guest *guest, u64 set)
 {
 	struct tsr_vcpu *vcpu = smp_load_acquire(&guest->vcpu); /* NULL before launch */
 	u32 i;
 
-	for (i = 0; vcpu && i < guest->config.vcpus; i++) {
+	for (i = 0; set && vcpu && i < guest->config.vcpus; i++) {
+		if (!(set & BIT_ULL(i)))
+			continue;
 		WRITE_ONCE(vcpu[i].kick, true);
 		wake_up_interruptible(&vcpu[i].wait);
 	}

@@ -58,18 +58,23 @@ bool arch_vcpu_create(struct vcpu *v);
 void arch_vcpu_entry(struct vcpu *v, uint32_t eip, uint32_t esi);
 void arch_vcpu_destroy(struct vcpu *v);
 /*
- * Runs v on this CPU, lock NOT held, until the host is needed; fills *exit. Never touches host memory. Guest hypercalls go to
+ * Runs v on this CPU, lock NOT held, until the host is needed; fills *exit but for the console. Never touches host memory. Guest hypercalls go to
  * core_hypercall(v, ...) from in here; one that sets v's domain state to stopped, CONNECT or NOTIFY ends the run through arch_vcpu_exit.
  */
 void arch_vcpu_run(struct vcpu *v, struct tsr_run_exit *exit);
 /* Called from core_hypercall of a running v (lock held or not): leave the guest after this instruction, with this exit. */
 void arch_vcpu_exit(struct vcpu *v, const struct tsr_run_exit *exit);
-/* v has a new pending event or must stop: if it is inside on some CPU, make it leave and look again. Lock held or not. */
-void arch_vcpu_kick(struct vcpu *v);
-/* Is v halted, waiting for an event? */
-bool arch_vcpu_idle(const struct vcpu *v);
-/* Bytes for v's UART; returns how many were taken. */
-uint32_t arch_console_input(struct vcpu *v, const uint8_t *bytes, uint32_t len);
+/*
+ * v has a new pending event or must stop: if it is inside on some CPU, makes it leave and look again. If it is idle, returns the bit of its
+ * number, else 0: the host must run it again, or it sleeps on. Lock held or not.
+ */
+uint32_t arch_vcpu_kick(struct vcpu *v);
+/* From inside the run of by: the run ends and tells the host to wake this set of virtual CPUs. Nothing if it is 0. */
+void arch_vcpu_wake(struct vcpu *by, uint32_t set);
+/* Bytes for the guest's UART; returns how many were taken. */
+uint32_t arch_console_input(struct domain *d, const uint8_t *bytes, uint32_t len);
+/* Takes what the guest has sent into exit->console. */
+void arch_console_take(struct domain *d, struct tsr_run_exit *exit);
 
 /* ------------------------------------------------------------------ the rest */
 

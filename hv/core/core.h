@@ -48,16 +48,15 @@ struct arch_tables; /* the architecture's nested tables of a domain */
 struct vcpu {
 	struct domain *dom;
 	uint32_t index;       /* host: the CPU's number */
-	int32_t running_on;   /* CPU number or -1; guests only */
+	int32_t running_on;   /* CPU number or -1; guests only; atomic */
 	uint32_t mailbox;     /* gfn or GFN_NONE */
-	uint64_t pending[TSR_MAX_EVENTS / 64]; /* raised events; changed with atomic operations, without the lock */
 	struct arch_vcpu *arch;
 };
 
-struct event_binding {
+struct event_binding { /* atomic, as a whole */
 	uint8_t vcpu;
 	uint8_t vector; /* 0: unbound; a raised event then waits */
-};
+} __attribute__((aligned(2)));
 
 struct device {
 	struct tsr_device_desc desc;
@@ -87,6 +86,7 @@ struct domain {
 	uint8_t measure[512] __attribute__((aligned(64))); /* proto/measure.h state while building */
 	struct device device[TSR_MAX_DEVICES];
 	struct event_binding event[TSR_MAX_EVENTS];
+	uint64_t pending[TSR_MAX_EVENTS / 64]; /* raised events; atomic, without the lock */
 	uint64_t exits, hypercalls, faults, doorbells, events; /* atomic */
 };
 
@@ -135,7 +135,7 @@ enum fault_verdict {
 };
 enum fault_verdict core_nested_fault(struct vcpu *v, gfn_t g, uint8_t wanted_perm);
 
-/* Takes one pending bound event of v: returns its vector, or 0. Only a bit whose binding names v is taken. No lock needed. */
+/* Takes one pending event bound to v, which runs on this CPU: returns its vector, or 0. No lock needed. */
 uint8_t core_take_event(struct vcpu *v);
 bool core_event_pending(const struct vcpu *v);
 

@@ -46,7 +46,7 @@ int call_BACKEND_STATE(struct call *c)
 		return TSR_OK;
 	device->backend = (uint32_t)c->a2;
 	device->backend_change++;
-	event_raise(d, TSR_EVENT_BACKEND((uint32_t)c->a0));
+	c->value = event_raise(d, TSR_EVENT_BACKEND((uint32_t)c->a0));
 	return TSR_OK;
 }
 

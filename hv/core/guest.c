@@ -9,8 +9,6 @@
 #include <tessera/seal.h>
 #include "proto/measure.h"
 
-#define GUEST_VCPUS 1u /* in this release */
-
 _Static_assert(sizeof(struct tsr_measure) <= sizeof(((struct domain *)0)->measure), "measure is too small");
 
 static struct tsr_measure *measure_of(struct domain *d)
@@ -55,8 +53,8 @@ static bool device_ok(const struct tsr_guest_create *config, unsigned i)
 
 static bool config_ok(const struct tsr_guest_create *config)
 {
-	if (!config->mem_pages || config->mem_pages > frame_nr() || config->vcpus != GUEST_VCPUS ||
-	    config->flags & ~TSR_GUEST_FLAGS)
+	if (!config->mem_pages || config->mem_pages > frame_nr() || !config->vcpus ||
+	    config->vcpus > TSR_MAX_VCPUS || config->flags & ~TSR_GUEST_FLAGS)
 		return false;
 	for (unsigned i = 0; i < TSR_MAX_DEVICES; i++)
 		if (!device_ok(config, i))
@@ -156,7 +154,7 @@ void guest_end(struct domain *d, enum tsr_guest_end why, uint64_t code0, uint64_
 	__atomic_store_n(&d->state, TSR_GUEST_STOPPED, __ATOMIC_RELEASE);
 	for (uint32_t i = 0; i < d->nr_vcpus; i++)
 		if (d->vcpu[i].arch)
-			arch_vcpu_kick(&d->vcpu[i]);
+			(void)arch_vcpu_kick(&d->vcpu[i]); /* the host runs those that sleep when it learns of the end */
 }
 
 void core_guest_ended(struct vcpu *v, enum tsr_guest_end why, uint64_t code0, uint64_t code1)

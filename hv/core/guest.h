@@ -21,7 +21,7 @@ void guest_end(struct domain *d, enum tsr_guest_end why, uint64_t code0, uint64_
 /* Its identity, memory and tokens are gone: the id is free again. */
 void guest_free(struct domain *d);
 
-/* event.c: marks the event and kicks the virtual CPU it is bound to. True if that one was idle. */
-bool event_raise(struct domain *d, uint32_t event);
+/* event.c: marks the event and kicks the virtual CPU it is bound to; see arch_vcpu_kick() for the result. */
+uint32_t event_raise(struct domain *d, uint32_t event);
 
 #endif

@@ -25,13 +25,15 @@ int call_VCPU_RUN(struct call *c)
 		return -TSR_E_BUSY;
 	memset(exit, 0, sizeof(*exit));
 	if (d->state == TSR_GUEST_RUNNING) {
-		v->running_on = (int32_t)c->v->index;
+		/* Seen by all before the run looks for what is pending: see arch_vcpu_kick(). */
+		__atomic_store_n(&v->running_on, (int32_t)c->v->index, __ATOMIC_SEQ_CST);
 		arch_unlock();
 		arch_vcpu_run(v, exit);
 		arch_lock();
-		v->running_on = -1;
+		__atomic_store_n(&v->running_on, -1, __ATOMIC_SEQ_CST);
 	}
 	/* What it still wrote is shown, whatever the reason was. */
+	arch_console_take(d, exit);
 	if (d->state != TSR_GUEST_RUNNING)
 		exit->reason = TSR_RUN_ENDED;
 	memcpy(c->mail, exit, sizeof(*exit));
@@ -52,7 +54,6 @@ int call_CONSOLE_INPUT(struct call *c)
 		return -TSR_E_POLICY;
 	if (d->state != TSR_GUEST_RUNNING)
 		return -TSR_E_STATE;
-	c->value = arch_console_input(&d->vcpu[0], input->bytes, input->len);
-	arch_vcpu_kick(&d->vcpu[0]);
+	c->value = arch_console_input(d, input->bytes, input->len);
 	return TSR_OK;
 }

@@ -156,6 +156,7 @@ struct cpu {
 	volatile int inside;		/* domain whose translations this CPU may use, or INSIDE_NONE */
 	volatile uint64_t seen;		/* generation seen before it went inside */
 	uint64_t tlb_host, tlb_guest;	/* generations the TLB was last flushed for, by ASID */
+	const void *tlb_vcpu;		/* whose translations are under the guests' ASID */
 };
 
 _Static_assert(sizeof(struct cpu) <= CPU_RESERVE, "struct cpu outgrew its place on the stack");

@@ -36,7 +36,10 @@
 
 #define ICR_BITS	0xffffffff000ccfffull
 #define ICR_MODE(v)	((v) >> 8 & 7)
+enum { MODE_FIXED, MODE_LOWEST, MODE_SMI, MODE_NMI = 4, MODE_INIT, MODE_STARTUP };
 #define ICR_LOGICAL	(1u << 11)
+#define ICR_ASSERT	(1u << 14)
+#define ICR_LEVEL	(1u << 15)
 #define ICR_SHORT(v)	((v) >> 18 & 3)
 enum { SHORT_NONE, SHORT_SELF, SHORT_ALL, SHORT_OTHERS };
 
@@ -74,12 +77,6 @@ static uint32_t ppr(const struct arch_vcpu *a)
 static void request(struct guest_apic *p, uint8_t vector)
 {
 	__atomic_fetch_or(&p->irr[vector / 32], 1u << vector % 32, __ATOMIC_SEQ_CST);
-}
-
-void guest_apic_raise(struct vcpu *v, uint8_t vector)
-{
-	request(&v->arch->apic, vector);
-	arch_vcpu_kick(v);
 }
 
 void guest_apic_collect(struct vcpu *v)
@@ -162,22 +159,49 @@ static bool addressed(const struct vcpu *from, const struct vcpu *to, uint64_t i
 	return dest == to->index;
 }
 
-/* Fixed and lowest-priority interrupts; NMI, INIT and SIPI wait for guests with more than one CPU, and are dropped. */
+/* False: it does not take this one. */
+static bool deliver(struct vcpu *to, uint32_t mode, uint8_t vector)
+{
+	struct arch_vcpu *a = to->arch;
+
+	switch (mode) {
+	case MODE_FIXED:
+	case MODE_LOWEST:
+		if (!(__atomic_load_n(&a->apic.svr, __ATOMIC_RELAXED) & SVR_ENABLED))
+			return false;
+		request(&a->apic, vector);
+		return true;
+	case MODE_STARTUP:
+		__atomic_store_n(&a->startup, vector, __ATOMIC_RELAXED);
+		__atomic_fetch_or(&a->signals, SIGNAL_STARTUP, __ATOMIC_SEQ_CST);
+		return true;
+	default:
+		__atomic_fetch_or(&a->signals, mode == MODE_NMI ? SIGNAL_NMI : SIGNAL_INIT, __ATOMIC_SEQ_CST);
+		return true;
+	}
+}
+
 static void send(struct vcpu *v, uint64_t icr)
 {
+	uint32_t mode = ICR_MODE(icr);
 	uint8_t vector = (uint8_t)icr;
 
-	if (ICR_MODE(icr) > 1)
+	if (mode == MODE_SMI || mode == MODE_NMI - 1 || mode > MODE_STARTUP)
 		return;
-	if (vector < 16) {
+	if (mode == MODE_INIT && (icr & (ICR_LEVEL | ICR_ASSERT)) == ICR_LEVEL)
+		return;
+	if (mode <= MODE_LOWEST && vector < 16) {
 		v->arch->apic.esr |= ESR_SEND_VECTOR;
 		return;
 	}
 	for (uint32_t i = 0; i < v->dom->nr_vcpus; i++) {
 		struct vcpu *to = &v->dom->vcpu[i];
 
-		if (addressed(v, to, icr))
-			guest_apic_raise(to, vector);
+		if (!addressed(v, to, icr) || !deliver(to, mode, vector))
+			continue;
+		arch_vcpu_wake(v, arch_vcpu_kick(to));
+		if (mode == MODE_LOWEST)
+			break;
 	}
 }
 

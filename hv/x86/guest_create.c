@@ -7,10 +7,13 @@
 
 #define SEG_CODE32	0xc9b
 #define SEG_DATA32	0xc93
+#define SEG_CODE16	0x09b
+#define SEG_DATA16	0x093
 #define SEG_LDT		0x082
 #define SEG_TSS		0x08b
 #define RFLAGS_1	0x2ull
-#define CR0_PE_ET	0x11ull
+#define CR0_PE		0x01ull
+#define CR0_ET		0x10ull
 #define DR6_RESET	0xffff0ff0ull
 #define DR7_RESET	0x400ull
 #define PAT_RESET	0x0007040600070406ull
@@ -40,6 +43,13 @@ void guest_init(void)
 		con_printf("this CPU has no XSAVE: it can run the host, but no guests");
 }
 
+static void set_segments(struct vmcb *vmcb, struct vmcb_seg code, struct vmcb_seg data)
+{
+	vmcb->cs = code;
+	vmcb->ds = vmcb->es = vmcb->ss = vmcb->fs = vmcb->gs = data;
+}
+
+/* As after reset (APM vol. 2, 14.1.3). */
 static void vmcb_init(const struct domain *d, struct vmcb *vmcb)
 {
 	vmcb->intercept1 = VMCB_I1_INTR | VMCB_I1_NMI | VMCB_I1_INIT | VMCB_I1_VINTR | VMCB_I1_RDPMC | VMCB_I1_CPUID |
@@ -60,9 +70,9 @@ static void vmcb_init(const struct domain *d, struct vmcb *vmcb)
 	vmcb->dr6 = DR6_RESET;
 	vmcb->dr7 = DR7_RESET;
 	vmcb->rflags = RFLAGS_1;
-	vmcb->cr0 = CR0_PE_ET;
-	vmcb->cs = (struct vmcb_seg){ 0x10, SEG_CODE32, ~0u, 0 };
-	vmcb->ds = vmcb->es = vmcb->ss = vmcb->fs = vmcb->gs = (struct vmcb_seg){ 0x18, SEG_DATA32, ~0u, 0 };
+	vmcb->cr0 = CR0_ET;
+	set_segments(vmcb, (struct vmcb_seg){ 0, SEG_CODE16, 0xffff, 0 }, (struct vmcb_seg){ 0, SEG_DATA16, 0xffff, 0 });
+	vmcb->gdtr = vmcb->idtr = (struct vmcb_seg){ 0, 0, 0xffff, 0 };
 	vmcb->ldtr = (struct vmcb_seg){ 0, SEG_LDT, 0xffff, 0 };
 	vmcb->tr = (struct vmcb_seg){ 0, SEG_TSS, 0xffff, 0 };
 }
@@ -92,22 +102,64 @@ bool arch_vcpu_create(struct vcpu *v)
 	a->vmcb = arch_frame(m[1]);
 	a->fpu = arch_frame(m[2]);
 	a->host_fpu = arch_frame(m[3]);
-	vmcb_init(v->dom, a->vmcb);
-	fpu_init(a->fpu);
-	a->xcr0 = 1;
-	a->last_cpu = UINT32_MAX;
-	guest_apic_reset(&a->apic);
 	/* A guest's time begins here, and is one for all its virtual CPUs. */
 	a->clock_base = v->index ? first->clock_base : rdtsc();
 	a->vmcb->tsc_offset = v->index ? first->vmcb->tsc_offset : -a->clock_base;
 	v->arch = a;
+	guest_reset(v);
 	return true;
+}
+
+void guest_reset(struct vcpu *v)
+{
+	struct arch_vcpu *a = v->arch;
+	uint64_t tsc_offset = a->vmcb->tsc_offset;
+
+	memset(a->vmcb, 0, sizeof(*a->vmcb));
+	vmcb_init(v->dom, a->vmcb);
+	a->vmcb->tsc_offset = tsc_offset;
+	memset(a->fpu, 0, PAGE);
+	fpu_init(a->fpu);
+	memset(&a->regs, 0, sizeof(a->regs));
+	memset(a->dr, 0, sizeof(a->dr));
+	a->xcr0 = 1;
+	a->tsc_aux = a->spec_ctrl = 0;
+	a->clock_msr = a->wall_msr = 0;
+	a->nmi_pending = false;
+	a->nmi = NMI_OPEN;
+	guest_apic_reset(&a->apic);
+	a->last_cpu = UINT32_MAX; /* nothing cached is good any more */
+	a->waits = true;
+	__atomic_store_n(&a->halted, true, __ATOMIC_SEQ_CST);
+}
+
+static void go(struct arch_vcpu *a)
+{
+	a->waits = false;
+	__atomic_store_n(&a->halted, false, __ATOMIC_SEQ_CST);
+}
+
+void guest_startup(struct vcpu *v)
+{
+	struct arch_vcpu *a = v->arch;
+	uint32_t vector = __atomic_load_n(&a->startup, __ATOMIC_RELAXED);
+
+	a->vmcb->cs.sel = (uint16_t)(vector << 8);
+	a->vmcb->cs.base = vector << 12;
+	a->regs.r[R_DX] = guest_cpuid(v, 1, 0).a;
+	go(a);
 }
 
 void arch_vcpu_entry(struct vcpu *v, uint32_t eip, uint32_t esi)
 {
-	v->arch->vmcb->rip = eip;
-	v->arch->regs.r[R_SI] = esi;
+	struct arch_vcpu *a = v->arch;
+
+	a->vmcb->cr0 |= CR0_PE;
+	set_segments(a->vmcb, (struct vmcb_seg){ 0x10, SEG_CODE32, ~0u, 0 }, (struct vmcb_seg){ 0x18, SEG_DATA32, ~0u, 0 });
+	a->vmcb->gdtr = a->vmcb->idtr = (struct vmcb_seg){ 0, 0, 0, 0 };
+	a->vmcb->rip = eip;
+	a->regs.r[R_SI] = esi;
+	go(a);
 }
 
 /* The pages are the core's, which scrubs them. */

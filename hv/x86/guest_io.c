@@ -6,6 +6,7 @@
 #include <tessera/platform.h>
 
 #include "hv/x86/guest_vcpu.h"
+#include "hv/x86/x86.h"
 
 enum { R_DATA, R_IER, R_IIR, R_LCR, R_MCR, R_LSR, R_MSR, R_SCR };
 #define LCR_DLAB	0x80
@@ -24,39 +25,48 @@ enum { R_DATA, R_IER, R_IIR, R_LCR, R_MCR, R_LSR, R_MSR, R_SCR };
 
 static uint32_t rx_waiting(const struct guest_uart *u)
 {
-	return __atomic_load_n(&u->rx_tail, __ATOMIC_ACQUIRE) - __atomic_load_n(&u->rx_head, __ATOMIC_ACQUIRE);
+	return u->rx_tail - u->rx_head;
 }
 
 static uint8_t rx_take(struct guest_uart *u)
 {
-	uint32_t head = __atomic_load_n(&u->rx_head, __ATOMIC_RELAXED);
-	uint8_t byte;
-
-	if (!rx_waiting(u))
-		return 0;
-	byte = u->rx[head % UART_FIFO];
-	__atomic_store_n(&u->rx_head, head + 1, __ATOMIC_RELEASE);
-	return byte;
+	return rx_waiting(u) ? u->rx[u->rx_head++ % UART_FIFO] : 0;
 }
 
-uint32_t arch_console_input(struct vcpu *v, const uint8_t *bytes, uint32_t len)
+uint32_t arch_console_input(struct domain *d, const uint8_t *bytes, uint32_t len)
 {
-	struct guest_uart *u = &v->arch->uart;
-	uint32_t tail = u->rx_tail, n = 0;
+	struct guest_uart *u = &d->vcpu[0].arch->uart;
+	uint32_t n = 0;
 
-	while (n < len && tail - __atomic_load_n(&u->rx_head, __ATOMIC_ACQUIRE) < UART_FIFO)
-		u->rx[tail++ % UART_FIFO] = bytes[n++];
-	__atomic_store_n(&u->rx_tail, tail, __ATOMIC_RELEASE);
+	while (n < len && rx_waiting(u) < UART_FIFO)
+		u->rx[u->rx_tail++ % UART_FIFO] = bytes[n++];
 	return n;
 }
 
-static void transmit(struct arch_vcpu *a, uint8_t byte)
+void arch_console_take(struct domain *d, struct tsr_run_exit *exit)
 {
-	struct guest_uart *u = &a->uart;
+	struct guest_uart *u;
 
-	u->out[u->out_len++] = byte;
+	if (!d->vcpu[0].arch)
+		return;
+	u = &d->vcpu[0].arch->uart;
+	exit->console_len = u->out_len;
+	exit->console_at = u->out_at;
+	memcpy(exit->console, u->out, u->out_len);
+	u->out_at += u->out_len;
+	u->out_len = 0;
+}
+
+/* Full only where another virtual CPU has filled it and is just on its way to the host. */
+static enum guest_verdict transmit(struct arch_vcpu *a, struct guest_uart *u, uint8_t byte)
+{
+	bool full = u->out_len == sizeof(u->out);
+
+	if (!full)
+		u->out[u->out_len++] = byte;
 	if (byte == '\n' || u->out_len == sizeof(u->out))
 		guest_leave(a, TSR_RUN_CONSOLE);
+	return full ? G_AGAIN : G_DONE;
 }
 
 /* What would interrupt, if there were an interrupt: Linux asks this when it polls. The transmitter is always empty. */
@@ -98,9 +108,8 @@ static uint8_t uart_read(struct guest_uart *u, uint32_t reg)
 	}
 }
 
-static void uart_write(struct arch_vcpu *a, uint32_t reg, uint8_t val)
+static enum guest_verdict uart_write(struct arch_vcpu *a, struct guest_uart *u, uint32_t reg, uint8_t val)
 {
-	struct guest_uart *u = &a->uart;
 	bool dlab = u->lcr & LCR_DLAB;
 
 	switch (reg) {
@@ -108,7 +117,7 @@ static void uart_write(struct arch_vcpu *a, uint32_t reg, uint8_t val)
 		if (dlab)
 			u->divisor = (uint16_t)((u->divisor & 0xff00) | val);
 		else if (!(u->mcr & MCR_LOOP))
-			transmit(a, val);
+			return transmit(a, u, val);
 		break;
 	case R_IER:
 		if (dlab)
@@ -118,7 +127,7 @@ static void uart_write(struct arch_vcpu *a, uint32_t reg, uint8_t val)
 		break;
 	case R_IIR:
 		if (val & FCR_CLEAR_RX)
-			__atomic_store_n(&u->rx_head, __atomic_load_n(&u->rx_tail, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
+			u->rx_head = u->rx_tail;
 		u->fcr = val & FCR_ENABLE;
 		break;
 	case R_LCR:
@@ -131,25 +140,35 @@ static void uart_write(struct arch_vcpu *a, uint32_t reg, uint8_t val)
 		u->scr = val;
 		break;
 	}
+	return G_DONE;
 }
 
 void guest_in(struct vcpu *v, uint16_t port, uint32_t size, uint32_t *val)
 {
 	*val = ~0u;
-	if (port >= TSR_PORT_UART && port < TSR_PORT_UART + 8 && size == 1)
+	if (port >= TSR_PORT_UART && port < TSR_PORT_UART + 8 && size == 1) {
+		arch_lock();
 		*val = uart_read(&v->dom->vcpu[0].arch->uart, port - TSR_PORT_UART);
-	else if (port == TSR_PORT_SLEEP_CONTROL || port == TSR_PORT_SLEEP_STATUS || port == TSR_PORT_RESET)
+		arch_unlock();
+	} else if (port == TSR_PORT_SLEEP_CONTROL || port == TSR_PORT_SLEEP_STATUS || port == TSR_PORT_RESET) {
 		*val = 0;
+	}
 }
 
-void guest_out(struct vcpu *v, uint16_t port, uint32_t size, uint32_t val)
+enum guest_verdict guest_out(struct vcpu *v, uint16_t port, uint32_t size, uint32_t val)
 {
+	enum guest_verdict verdict = G_DONE;
+
 	if (size != 1)
-		return;
-	if (port >= TSR_PORT_UART && port < TSR_PORT_UART + 8)
-		uart_write(v->dom->vcpu[0].arch, port - TSR_PORT_UART, (uint8_t)val);
-	else if (port == TSR_PORT_SLEEP_CONTROL && val == TSR_SLEEP_OFF)
+		return G_DONE;
+	if (port >= TSR_PORT_UART && port < TSR_PORT_UART + 8) {
+		arch_lock();
+		verdict = uart_write(v->arch, &v->dom->vcpu[0].arch->uart, port - TSR_PORT_UART, (uint8_t)val);
+		arch_unlock();
+	} else if (port == TSR_PORT_SLEEP_CONTROL && val == TSR_SLEEP_OFF) {
 		core_guest_ended(v, TSR_END_POWEROFF, 0, 0);
-	else if (port == TSR_PORT_RESET && val == TSR_RESET_VALUE)
+	} else if (port == TSR_PORT_RESET && val == TSR_RESET_VALUE) {
 		core_guest_ended(v, TSR_END_RESET, 0, 0);
+	}
+	return verdict;
 }

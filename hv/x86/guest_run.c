@@ -39,22 +39,33 @@ void arch_vcpu_exit(struct vcpu *v, const struct tsr_run_exit *exit)
 }
 
 /* The target CPU keeps the NMI pending while it is in the hypervisor, so one sent at any time ends its next stay inside. */
-void arch_vcpu_kick(struct vcpu *v)
+uint32_t arch_vcpu_kick(struct vcpu *v)
 {
 	int32_t cpu = __atomic_load_n(&v->running_on, __ATOMIC_SEQ_CST);
 
 	if (cpu >= 0 && (uint32_t)cpu != this_cpu()->index)
 		nmi_send(cpus[cpu]);
+	/* It sets this before it looks a last time for what is pending, so one of the two sees the other. */
+	return __atomic_load_n(&v->arch->halted, __ATOMIC_SEQ_CST) ? 1u << v->index : 0;
 }
 
-bool arch_vcpu_idle(const struct vcpu *v)
+void arch_vcpu_wake(struct vcpu *by, uint32_t set)
 {
-	return __atomic_load_n(&v->arch->halted, __ATOMIC_SEQ_CST);
+	if (!set)
+		return;
+	by->arch->wake |= set;
+	guest_leave(by->arch, TSR_RUN_WAKE);
 }
 
 static bool stopped(const struct vcpu *v)
 {
 	return __atomic_load_n(&v->dom->state, __ATOMIC_SEQ_CST) != TSR_GUEST_RUNNING;
+}
+
+static void nmi_open(struct arch_vcpu *a)
+{
+	a->nmi = NMI_OPEN;
+	a->vmcb->intercept1 &= ~VMCB_I1_IRET;
 }
 
 /* An exception for the guest, with regard to an event that was being delivered: APM vol. 2, 8.2.9. */
@@ -65,6 +76,9 @@ static void inject(struct vcpu *v, uint8_t vector, int err)
 
 	if ((ev & VMCB_EV_VALID) && (ev & VMCB_EV_TYPE) == VMCB_EV_INTR) {
 		guest_apic_unaccept(v, (uint8_t)ev);
+	} else if ((ev & VMCB_EV_VALID) && (ev & VMCB_EV_TYPE) == VMCB_EV_NMI) {
+		nmi_open(v->arch);
+		v->arch->nmi_pending = true;
 	} else if ((ev & VMCB_EV_VALID) && (ev & VMCB_EV_TYPE) == VMCB_EV_EXCEPTION) {
 		if ((uint8_t)ev == EXC_DF) {
 			core_guest_ended(v, TSR_END_TRIPLE, 0, 0);
@@ -144,8 +158,8 @@ static void exit_io(struct vcpu *v)
 	if (info & IOIO_IN) {
 		guest_in(v, IOIO_PORT(info), size, &val);
 		r[R_AX] = size == 4 ? val : (r[R_AX] & ~(uint64_t)mask) | (val & mask);
-	} else {
-		guest_out(v, IOIO_PORT(info), size, val & mask);
+	} else if (guest_out(v, IOIO_PORT(info), size, val & mask) == G_AGAIN) {
+		return;
 	}
 	/* info2 is the next instruction: APM vol. 2, 15.10.2. */
 	vmcb->rip = vmcb->next_rip = vmcb->info2;
@@ -208,6 +222,8 @@ static void handle_exit(struct vcpu *v)
 
 	requeue(a->vmcb);
 	run_settle(v);
+	if (a->nmi == NMI_IRET && a->vmcb->rip != a->iret_rip)
+		nmi_open(a);
 	core_count(TSR_COUNT_exits_guest);
 	__atomic_fetch_add(&v->dom->exits, 1, __ATOMIC_RELAXED);
 	switch (code) {
@@ -226,6 +242,12 @@ static void handle_exit(struct vcpu *v)
 		break;
 	case SVM_EXIT_IOIO:
 		exit_io(v);
+		break;
+	case SVM_EXIT_IRET:
+		/* Not executed yet: what comes before it is does not open the way for the next NMI. */
+		a->vmcb->intercept1 &= ~VMCB_I1_IRET;
+		a->nmi = NMI_IRET;
+		a->iret_rip = a->vmcb->rip;
 		break;
 	case SVM_EXIT_HLT:
 		svm_skip(a->vmcb, 1);
@@ -287,6 +309,12 @@ static void run_prepare(struct vcpu *v, uint8_t vector)
 
 	vmcb->int_ctl &= ~INT_WINDOW;
 	vmcb->intercept1 |= VMCB_I1_VINTR;
+	if (a->nmi_pending && a->nmi == NMI_OPEN && !(vmcb->int_state & SHADOW) && !(vmcb->event_inj & VMCB_EV_VALID)) {
+		vmcb->event_inj = VMCB_EV_VALID | VMCB_EV_NMI | 2;
+		vmcb->intercept1 |= VMCB_I1_IRET;
+		a->nmi_pending = false;
+		a->nmi = NMI_BLOCKED;
+	}
 	/*
 	 * In an interrupt shadow nothing is offered, not even a window: QEMU 7.2 forgets the shadow at VMRUN, and an interrupt between STI and HLT
 	 * would leave the guest asleep. The HLT's own exit, or the host's next interrupt, looks again.
@@ -301,17 +329,44 @@ static void run_prepare(struct vcpu *v, uint8_t vector)
 	}
 }
 
+/*
+ * Takes what other virtual CPUs asked of this one. A reset waits for the next run where the state is still in the CPU; so does all else
+ * where something came just now. One that is about to wait is marked halted first: see arch_vcpu_kick().
+ */
+static void take_signals(struct vcpu *v, bool loaded)
+{
+	struct arch_vcpu *a = v->arch;
+	uint32_t s = __atomic_load_n(&a->signals, __ATOMIC_SEQ_CST);
+
+	if (!s)
+		return;
+	if ((s & SIGNAL_INIT) && !loaded)
+		__atomic_store_n(&a->halted, true, __ATOMIC_SEQ_CST);
+	if (((s & SIGNAL_INIT) && loaded) ||
+	    !__atomic_compare_exchange_n(&a->signals, &s, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+		guest_leave(a, TSR_RUN_INTR);
+		return;
+	}
+	if (s & SIGNAL_INIT)
+		guest_reset(v);
+	if ((s & SIGNAL_STARTUP) && a->waits)
+		guest_startup(v);
+	if ((s & SIGNAL_NMI) && !a->waits)
+		a->nmi_pending = true;
+}
+
 /* Says whether the virtual CPU is to be run: not when stopped, when a run was ended, or when it sleeps on. */
-static bool run_wanted(struct vcpu *v, uint8_t *vector)
+static bool run_wanted(struct vcpu *v, bool loaded, uint8_t *vector)
 {
 	struct arch_vcpu *a = v->arch;
 
+	take_signals(v, loaded);
+	guest_apic_collect(v);
 	if (a->leave || stopped(v))
 		return false;
-	guest_apic_collect(v);
 	*vector = guest_apic_next(v);
 	if (a->halted) {
-		if (!deliverable(a->vmcb, *vector)) {
+		if (a->waits || (!deliverable(a->vmcb, *vector) && !(a->nmi_pending && a->nmi == NMI_OPEN))) {
 			guest_leave(a, TSR_RUN_HALT);
 			return false;
 		}
@@ -340,14 +395,15 @@ void arch_vcpu_run(struct vcpu *v, struct tsr_run_exit *exit)
 	memset(exit, 0, offsetof(struct tsr_run_exit, console));
 	a->exit = exit;
 	a->leave = false;
-	while (run_wanted(v, &vector)) {
+	while (run_wanted(v, loaded, &vector)) {
 		if (!loaded) {
 			guest_state_load(a);
 			loaded = true;
 			/* What it once left in this CPU's TLB may be old; so may another virtual CPU's. */
-			if (a->last_cpu != c->index || v->dom->nr_vcpus > 1)
+			if (a->last_cpu != c->index || c->tlb_vcpu != v)
 				c->tlb_guest = 0;
 			a->last_cpu = c->index;
+			c->tlb_vcpu = v;
 		}
 		run_prepare(v, vector);
 		container_run(c, v->dom, a->vmcb, &a->regs);
@@ -361,8 +417,7 @@ void arch_vcpu_run(struct vcpu *v, struct tsr_run_exit *exit)
 		exit->reason = TSR_RUN_ENDED;
 	exit->deadline = host_time(c, a->apic.deadline);
 	a->told = a->apic.deadline;
-	exit->console_len = a->uart.out_len;
-	memcpy(exit->console, a->uart.out, a->uart.out_len);
-	a->uart.out_len = 0;
+	exit->wake = a->wake;
+	a->wake = 0;
 	a->exit = NULL;
 }

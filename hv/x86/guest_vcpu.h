@@ -25,17 +25,25 @@ struct guest_apic {
 	uint64_t deadline_msr;	/* the same in the guest's, as it wrote it */
 };
 
-/* A 16550A without its interrupt, to be polled; its input FIFO is longer. Virtual CPU 0 has it. */
+/* A 16550A without its interrupt, to be polled; its input FIFO is longer. Virtual CPU 0 has it, for all; under core_lock. */
 #define UART_FIFO 64u
 struct guest_uart {
 	uint8_t ier, lcr, mcr, scr, fcr;
 	uint16_t divisor;
 	uint8_t rx[UART_FIFO];
-	uint32_t rx_head;	/* atomic: moved by the guest's reads */
-	uint32_t rx_tail;	/* atomic: moved by arch_console_input() under core_lock */
+	uint32_t rx_head, rx_tail;
 	uint32_t out_len;
+	uint64_t out_at;	/* bytes the host has taken */
 	uint8_t out[TSR_RUN_CONSOLE_MAX];
 };
+
+/* What other virtual CPUs asked of this one; see guest_signal(). */
+#define SIGNAL_NMI	(1u << 0)
+#define SIGNAL_INIT	(1u << 1)
+#define SIGNAL_STARTUP	(1u << 2)
+
+/* A second NMI waits until the first one's handler has executed IRET: APM vol. 2, 8.2.3. */
+enum nmi_state { NMI_OPEN, NMI_BLOCKED, NMI_IRET /* about to be executed at iret_rip */ };
 
 struct arch_vcpu {
 	struct vcpu_regs regs;
@@ -48,8 +56,14 @@ struct arch_vcpu {
 	uint64_t clock_msr, wall_msr, clock_base; /* guest_clock.c; base in the machine's TSC */
 	uint32_t clock_version;
 	uint32_t last_cpu;	/* where its translations may be cached */
-	bool entered;		/* arch_vcpu_entry() was called */
 	bool halted;		/* atomic */
+	bool waits;		/* for a start-up command; halted as well */
+	uint32_t signals;	/* SIGNAL_*; atomic */
+	uint8_t startup;	/* vector of the latest start-up command; atomic */
+	bool nmi_pending;
+	enum nmi_state nmi;
+	uint64_t iret_rip;
+	uint32_t wake;		/* virtual CPUs that the host is told to wake when the run ends */
 	bool leave;		/* the run ends; exit says why */
 	uint64_t told;		/* deadline that the host knows of, as in guest_apic.deadline */
 	struct tsr_run_exit *exit; /* of the run going on */
@@ -63,6 +77,7 @@ _Static_assert(sizeof(struct arch_vcpu) <= 4096, "one donated page");
 enum guest_verdict {
 	G_DONE,	/* step over the instruction */
 	G_GP,	/* #GP(0) and a count */
+	G_AGAIN, /* end the run, then the same instruction again */
 };
 
 /* guest_state.c: what VMRUN does not switch. Interrupts off, GIF 0; nothing between the two uses the FPU. */
@@ -86,9 +101,12 @@ enum guest_verdict guest_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *val);
 enum guest_verdict guest_wrmsr(struct vcpu *v, uint32_t msr, uint64_t val);
 void guest_msr_map(uint8_t *msrpm); /* clears the bits of those that need no exit, in a map of all ones */
 
+/* guest_create.c */
+void guest_reset(struct vcpu *v);	/* as after reset, waiting for its start; not loaded on any CPU */
+void guest_startup(struct vcpu *v);	/* the start-up command */
+
 /* guest_apic.c */
 void guest_apic_reset(struct guest_apic *p);
-void guest_apic_raise(struct vcpu *v, uint8_t vector); /* any CPU */
 enum guest_verdict guest_apic_read(struct vcpu *v, uint32_t msr, uint64_t *val);
 enum guest_verdict guest_apic_write(struct vcpu *v, uint32_t msr, uint64_t val);
 void guest_apic_collect(struct vcpu *v);	/* events of the core and an expired deadline become requested vectors */
@@ -99,7 +117,7 @@ void guest_deadline_set(struct vcpu *v, uint64_t guest_tsc);
 
 /* guest_io.c. One access of 1, 2 or 4 bytes. */
 void guest_in(struct vcpu *v, uint16_t port, uint32_t size, uint32_t *val);
-void guest_out(struct vcpu *v, uint16_t port, uint32_t size, uint32_t val);
+enum guest_verdict guest_out(struct vcpu *v, uint16_t port, uint32_t size, uint32_t val);
 
 /* guest_clock.c: KVM's paravirtual clock. */
 void guest_clock_init(void);	/* boot CPU, before the host runs: reads the real-time clock */

@@ -77,6 +77,7 @@ _Static_assert(sizeof(struct vmcb) == 4096, "VMCB layout");
 #define VMCB_I1_VINTR		(1u << 4)
 #define VMCB_I1_RDPMC		(1u << 15)
 #define VMCB_I1_CPUID		(1u << 18)
+#define VMCB_I1_IRET		(1u << 20)
 #define VMCB_I1_INVD		(1u << 22)
 #define VMCB_I1_HLT		(1u << 24)
 #define VMCB_I1_INVLPGA		(1u << 26)
@@ -125,6 +126,7 @@ _Static_assert(sizeof(struct vmcb) == 4096, "VMCB layout");
 #define SVM_EXIT_VINTR		0x064
 #define SVM_EXIT_RDPMC		0x06f
 #define SVM_EXIT_CPUID		0x072
+#define SVM_EXIT_IRET		0x074
 #define SVM_EXIT_INVD		0x076
 #define SVM_EXIT_HLT		0x078
 #define SVM_EXIT_INVLPGA	0x07a

@@ -74,9 +74,9 @@ enum tsr_feature { TSR_FEATURES(TSR_FEATURE_ENUM) };
 	X(22, GUEST_DESTROY, TSR_BY_HOST, 0, void, "a1 = guest: revoke its tokens and begin the return of its memory")     \
 	X(23, GUEST_RECLAIM, TSR_BY_HOST, 64, struct tsr_donate, "a1 = guest: take pages back, scrubbed; last frees the id") \
 	X(24, GUEST_INFO, TSR_BY_HOST, 0, struct tsr_guest_info, "a1 = guest: its state, identity and counters")           \
-	X(25, EVENT_RAISE, TSR_BY_HOST, 0, void, "a1 = guest: raise its event a2; value = 1 if its virtual CPU was idle")  \
+	X(25, EVENT_RAISE, TSR_BY_HOST, 0, void, "a1 = guest: raise its event a2; value = virtual CPUs to wake")           \
 	X(26, CONSOLE_INPUT, TSR_BY_HOST, 0, struct tsr_console_input, "a1 = guest: bytes for its UART, if policy allows") \
-	X(27, BACKEND_STATE, TSR_BY_HOST, 0, void, "a1 = guest: its device a0 has a backend (a2 = 1) or none (0)")         \
+	X(27, BACKEND_STATE, TSR_BY_HOST, 0, void, "a1 = guest: its device a0 has a backend (a2 = 1) or not (0); value = as above") \
 	X(32, WINDOW_ADD, TSR_BY_HOST, 64, struct tsr_window, "register own pages as window pages")                        \
 	X(33, WINDOW_REMOVE, TSR_BY_HOST, 64, struct tsr_window, "the reverse; refused while a page is displaced")         \
 	X(34, TOKEN_MAP, TSR_BY_HOST, 64, struct tsr_token_map, "swap the tokens' pages into window pages")                \
@@ -206,7 +206,7 @@ TSR_ASSERT_SIZE(struct tsr_device_desc, 40);
 /* Everything here is measured, in this layout. */
 struct tsr_guest_create {
 	uint64_t mem_pages; /* guest RAM is gfn 0..mem_pages-1 */
-	uint32_t vcpus;     /* 1 in this release */
+	uint32_t vcpus;     /* 1..TSR_MAX_VCPUS */
 	uint32_t flags;     /* TSR_GUEST_* */
 	uint8_t instance[64]; /* tells apart tenants that launch the same image */
 	struct tsr_device_desc device[TSR_MAX_DEVICES];
@@ -281,18 +281,21 @@ enum tsr_run_reason {
 	TSR_RUN_DOORBELL = 4, /* device and queue */
 	TSR_RUN_CONNECT = 5,  /* device, session and token */
 	TSR_RUN_ENDED = 6,    /* the guest has stopped: see GUEST_INFO */
+	TSR_RUN_WAKE = 7,     /* only virtual CPUs to wake */
 };
 
 #define TSR_RUN_CONSOLE_MAX 1024u
 
-/* Result of VCPU_RUN. deadline and console are filled whatever the reason. */
+/* Result of VCPU_RUN. deadline, wake and console are filled whatever the reason. */
 struct tsr_run_exit {
 	uint32_t reason;       /* enum tsr_run_reason */
 	uint32_t console_len;  /* bytes in console */
 	uint64_t deadline;     /* of the guest's timer, in host TSC; 0 = none armed */
 	uint32_t device, queue;
-	uint32_t session, reserved;
+	uint32_t session;
+	uint32_t wake;         /* bit set: virtual CPUs that were idle and have something to do now */
 	struct tsr_token token;
+	uint64_t console_at;   /* how many bytes the guest's console had been told before these */
 	uint8_t console[TSR_RUN_CONSOLE_MAX];
 };
 

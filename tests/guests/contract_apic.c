@@ -16,6 +16,8 @@
 #define DEADLINE (2u << 17)
 #define MASKED	 (1u << 16)
 
+#define SHADOWS	 300u
+
 static void window(void)
 {
 	asm volatile("sti; nop; nop; cli" : : : "memory");
@@ -47,6 +49,31 @@ static void check_timer(void)
 	for (uint32_t i = 0; i < 20; i++)
 		halt_for(100000);
 	check("GUEST-14", taken[TIMER_VECTOR] == before + 20, "HLT sleeps until the deadline, twenty times");
+}
+
+/*
+ * No interrupt between STI and the next instruction: one there, before HLT, would leave a guest asleep. Every interrupt must find the
+ * CPU behind that instruction; the short loop makes it likely that the host's own interrupts come in the shadow.
+ */
+static void check_shadow(void)
+{
+	uint32_t before = taken[TIMER_VECTOR], wrong = 0, behind = 0;
+
+	for (uint32_t had = before; had < before + SHADOWS; had = taken[TIMER_VECTOR]) {
+		wrmsr(MSR_TSC_DEADLINE, rdtsc() + 20000 + 997 * (had & 63));
+		while (taken[TIMER_VECTOR] == had)
+			asm volatile("movl $1f, %0; sti; nop; 1: cli" : "=r"(behind) : : "memory");
+		wrong += last_eip != behind;
+	}
+	for (uint32_t i = 0; i < SHADOWS; i++) {
+		asm volatile("cli");
+		wrmsr(MSR_TSC_DEADLINE, rdtsc() + 500 + 97 * (i & 63));
+		before = taken[TIMER_VECTOR];
+		while (taken[TIMER_VECTOR] == before)
+			asm volatile("movl $1f, %0; sti; hlt; 1: cli" : "=r"(behind) : : "memory");
+		wrong += last_eip != behind;
+	}
+	check("GUEST-14", !wrong, "no interrupt comes between STI and the next instruction");
 }
 
 static void check_priority(void)
@@ -92,5 +119,6 @@ void check_apic(void)
 	check("GUEST-10", ok, "the local APIC is in x2APIC mode for good, at its usual registers");
 	wrmsr(SVR, 0x1ff);
 	check_timer();
+	check_shadow();
 	check_priority();
 }

@@ -14,19 +14,28 @@ struct gate {
 static struct gate idt[256] __attribute__((aligned(8)));
 uint32_t checks, failures;
 
-void idt_init(void)
+void idt_set(uint32_t vector, const char *entry)
+{
+	uint32_t at = (uint32_t)entry;
+
+	idt[vector] = (struct gate){ (uint16_t)at, 0x10, 0x8e00, (uint16_t)(at >> 16) };
+}
+
+void idt_load(void)
 {
 	struct {
 		uint16_t limit;
 		uint32_t base;
 	} __attribute__((packed)) p = { sizeof(idt) - 1, (uint32_t)idt };
 
-	for (uint32_t i = 0; i < 256; i++) {
-		uint32_t at = (uint32_t)stubs + 16 * i;
-
-		idt[i] = (struct gate){ (uint16_t)at, 0x10, 0x8e00, (uint16_t)(at >> 16) };
-	}
 	asm volatile("lidt %0" : : "m"(p));
+}
+
+void idt_init(void)
+{
+	for (uint32_t i = 0; i < 256; i++)
+		idt_set(i, stubs + 16 * i);
+	idt_load();
 }
 
 void say(const char *text)

@@ -16,7 +16,7 @@ struct entry_state {
 /* start.S */
 extern const struct entry_state entry_state;
 extern volatile uint32_t taken[256]; /* by vector */
-extern volatile uint32_t last_vector, caught, caught_error, resume_at;
+extern volatile uint32_t last_vector, last_eip, caught, caught_error, resume_at;
 extern char stubs[];
 void try_user(void);
 void guest_main(void);
@@ -92,6 +92,8 @@ void say(const char *text);
 void check(const char *id, bool ok, const char *text); /* one line, and a count of the failures */
 extern uint32_t checks, failures;
 void idt_init(void);
+void idt_load(void);	/* on another CPU */
+void idt_set(uint32_t vector, const char *entry);
 _Noreturn void power_off(void);
 void halt_for(uint64_t ticks);	/* HLT with the deadline timer armed; interrupts on */
 

@@ -57,6 +57,8 @@ trap:
 	cmpl	$32, %eax
 	jb	1f
 	movl	%eax, last_vector
+	movl	40(%esp), %ecx
+	movl	%ecx, last_eip
 	movl	$0x80b, %ecx
 	xorl	%eax, %eax
 	xorl	%edx, %edx
@@ -126,10 +128,11 @@ stack_ring0:
 	.skip	1024
 stack_ring3:
 tss:	.skip	104
-	.globl	entry_state, taken, last_vector, caught, caught_error, resume_at
+	.globl	gdt, entry_state, taken, last_vector, last_eip, caught, caught_error, resume_at
 entry_state:	.skip 20
 taken:		.skip 1024
 last_vector:	.skip 4
+last_eip:	.skip 4
 caught:		.skip 4
 caught_error:	.skip 4
 resume_at:	.skip 4

@@ -16,15 +16,19 @@ class Guest:
 	disk		make and attach: an image's path on the host, or None
 	size		of an image that is not there yet
 	run		the script of its own (rootfs/guest/run.d)
+	vcpus		virtual CPUs, or None: one
 	agent		it takes commands: for run="agent"
     """
 
-    def __init__(self, m, name="g", memory="192M", initrd=INITRD, disk=None, size="64M", run="agent", words="", instance=None):
+    def __init__(self, m, name="g", memory="192M", initrd=INITRD, disk=None, size="64M", run="agent", words="", instance=None,
+                 vcpus=None):
         self.m, self.name, self.disk, self.size = m, name, disk, size
         self.agent = run == "agent"
         # Each letter on the console is an exit: without its messages and self-tests the kernel starts sooner.
         self.options = ["--memory", memory, "--kernel", KERNEL, "--initrd", initrd,
                         "--cmdline", f"console=ttyS0 panic=-1 loglevel=4 cryptomgr.notests tsr.run={run} {words}".strip()]
+        if vcpus:
+            self.options += ["--vcpus", str(vcpus)]
         if disk:
             self.options += ["--disk", LABEL]
         if instance:

@@ -8,7 +8,7 @@ import re
 import struct
 
 MACHINE = dict(smp=2, mem=2048)
-RULES = 24	# that contract.bin checks, one line each
+RULES = 25	# that contract.bin checks, one line each
 
 
 def start(m, name, image, memory="4M"):

@@ -25,7 +25,7 @@ static void a_guests_configuration_is_checked(void **state)
 	assert_int_equal(create(&c), -TSR_E_ARG);
 	c = good, c.vcpus = 0;
 	assert_int_equal(create(&c), -TSR_E_ARG);
-	c = good, c.vcpus = 2;
+	c = good, c.vcpus = TSR_MAX_VCPUS + 1;
 	assert_int_equal(create(&c), -TSR_E_ARG);
 	c = good, c.flags = 2;
 	assert_int_equal(create(&c), -TSR_E_ARG);
@@ -213,7 +213,7 @@ static void a_new_guest_inherits_nothing_from_the_one_that_had_its_id(void **sta
 	guest_unmake(d);
 	d = guest_make(16);
 	assert_int_equal(d->id, id);
-	assert_false(d->vcpu[0].pending[0]);
+	assert_false(d->pending[0]);
 	assert_int_equal(host_call(TSR_CALL_GUEST_INFO, 0, id, 0), TSR_OK);
 	assert_int_equal(info->state, TSR_GUEST_RUNNING);
 	assert_int_equal(info->end + info->tokens + info->events, 0);

@@ -138,11 +138,17 @@ static uint32_t run_at(uint64_t g, uint64_t end)
 
 struct domain *guest_make(uint64_t mem_pages)
 {
+	return guest_make_smp(mem_pages, 1);
+}
+
+struct domain *guest_make_smp(uint64_t mem_pages, uint32_t vcpus)
+{
 	struct tsr_guest_create config;
-	uint64_t tables = TSR_GUEST_TABLE_PAGES(mem_pages, 1);
+	uint64_t tables = TSR_GUEST_TABLE_PAGES(mem_pages, vcpus);
 	struct domain *d;
 
 	guest_config(&config, mem_pages);
+	config.vcpus = vcpus;
 	d = guest_create_with(&config);
 	assert_non_null(d);
 	tables_of[d->id] = host_take(tables);

@@ -49,6 +49,8 @@ int reclaim(struct domain *d, uint64_t pfn, uint32_t count);
 int launch(struct domain *d);
 /* Created, filled, launched, its mailbox at gfn 1. Its RAM is the frames from guest_ram() on. */
 struct domain *guest_make(uint64_t mem_pages);
+/* The same with several virtual CPUs, of which 0 has a mailbox. */
+struct domain *guest_make_smp(uint64_t mem_pages, uint32_t vcpus);
 uint64_t guest_ram(const struct domain *d);
 /* Stops, destroys and reclaims all of it. */
 void guest_unmake(struct domain *d);

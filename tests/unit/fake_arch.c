@@ -289,24 +289,33 @@ void arch_vcpu_exit(struct vcpu *v, const struct tsr_run_exit *exit)
 	fake.exits++;
 }
 
-void arch_vcpu_kick(struct vcpu *v)
+uint32_t arch_vcpu_kick(struct vcpu *v)
 {
 	assert(v->arch);
 	fake.kicked = v;
 	fake.kicks++;
+	return fake.idle ? 1u << v->index : 0;
 }
 
-bool arch_vcpu_idle(const struct vcpu *v)
+void arch_vcpu_wake(struct vcpu *by, uint32_t set)
 {
-	assert(v->arch);
-	return fake.idle;
+	assert(by->arch);
+	fake.woken |= set;
 }
 
-uint32_t arch_console_input(struct vcpu *v, const uint8_t *bytes, uint32_t len)
+void arch_console_take(struct domain *d, struct tsr_run_exit *exit)
+{
+	assert(fake.locked && d->id >= DOMAIN_GUEST);
+	exit->console_len = fake.console_out;
+	memset(exit->console, 'x', fake.console_out);
+	fake.console_out = 0;
+}
+
+uint32_t arch_console_input(struct domain *d, const uint8_t *bytes, uint32_t len)
 {
 	uint32_t n = len < fake.console_room ? len : fake.console_room;
 
-	assert(v->arch && len <= sizeof(fake.console));
+	assert(d->vcpu[0].arch && len <= sizeof(fake.console));
 	memcpy(fake.console, bytes, n);
 	return n;
 }

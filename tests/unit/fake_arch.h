@@ -54,8 +54,9 @@ struct fake {
 	struct tsr_run_exit exit;
 	unsigned exits, kicks, flushes;
 	struct vcpu *kicked;
-	bool idle;        /* arch_vcpu_idle */
-	uint32_t console_room;
+	bool idle;        /* every virtual CPU is */
+	uint32_t woken;   /* by arch_vcpu_wake */
+	uint32_t console_room, console_out;
 	uint8_t console[64];
 	void (*run)(struct vcpu *v, struct tsr_run_exit *exit);
 	void (*on_wait)(void); /* called by arch_flush_wait */
