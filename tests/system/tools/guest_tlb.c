@@ -4,7 +4,6 @@
  * (mprotect), gives it back, and puts another in its place (mmap). What a system call has done when it returns every look that begins
  * later must see. Prints one line: "tlb: R rounds, L looks, F faults, S stale".
  */
-#define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
