@@ -11,6 +11,8 @@
 #define CS_L		(1u << 9)
 #define EXC_AC		17
 #define SHADOW		1ull
+#define SHADOW_KEPT_MAX	8u
+#define NMI_EXITS_MAX	32u
 #define INT_PRIO(v)	((uint64_t)((v) >> 4) << 16)
 #define INT_WINDOW	(VMCB_INT_VIRQ | 0xfull << 16 | 0xffull << 32)
 
@@ -231,6 +233,10 @@ static void handle_exit(struct vcpu *v)
 		guest_leave(a, TSR_RUN_INTR);
 		break;
 	case SVM_EXIT_NMI:
+		/* Goes before the host's interrupts: other virtual CPUs must not keep those out by their kicks. */
+		if (++a->nmi_exits == NMI_EXITS_MAX)
+			guest_leave(a, TSR_RUN_INTR);
+		break;
 	case SVM_EXIT_INIT:
 	case SVM_EXIT_VINTR: /* the window for what run_prepare() could not deliver is open */
 		break;
@@ -375,6 +381,24 @@ static bool run_wanted(struct vcpu *v, bool loaded, uint8_t *vector)
 	return true;
 }
 
+/*
+ * QEMU 7.2 forgets the interrupt shadow at VMRUN, so an exit before the next instruction, for an interrupt of the host's, does not show it any
+ * more: it is still on where RIP stands still. Bounded, since RIP also stands still in a jump to itself.
+ */
+static void run_step(struct cpu *c, struct vcpu *v)
+{
+	struct vmcb *vmcb = v->arch->vmcb;
+	uint64_t rip = vmcb->int_state & SHADOW ? vmcb->rip : ~vmcb->rip;
+
+	container_run(c, v->dom, vmcb, &v->arch->regs);
+	if (vmcb->rip == rip && v->arch->shadow_kept < SHADOW_KEPT_MAX) {
+		vmcb->int_state |= SHADOW;
+		v->arch->shadow_kept++;
+	} else {
+		v->arch->shadow_kept = 0;
+	}
+}
+
 /* A deadline in the host's TSC, whatever the host has made of that; 0 stays 0. */
 static uint64_t host_time(const struct cpu *c, uint64_t deadline)
 {
@@ -395,6 +419,7 @@ void arch_vcpu_run(struct vcpu *v, struct tsr_run_exit *exit)
 	memset(exit, 0, offsetof(struct tsr_run_exit, console));
 	a->exit = exit;
 	a->leave = false;
+	a->nmi_exits = 0;
 	while (run_wanted(v, loaded, &vector)) {
 		if (!loaded) {
 			guest_state_load(a);
@@ -406,7 +431,7 @@ void arch_vcpu_run(struct vcpu *v, struct tsr_run_exit *exit)
 			c->tlb_vcpu = v;
 		}
 		run_prepare(v, vector);
-		container_run(c, v->dom, a->vmcb, &a->regs);
+		run_step(c, v);
 		handle_exit(v);
 		if (c->nmi_host)
 			guest_leave(a, TSR_RUN_INTR);

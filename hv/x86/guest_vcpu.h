@@ -65,6 +65,8 @@ struct arch_vcpu {
 	uint64_t iret_rip;
 	uint32_t wake;		/* virtual CPUs that the host is told to wake when the run ends */
 	bool leave;		/* the run ends; exit says why */
+	uint8_t shadow_kept;	/* see run_step() */
+	uint8_t nmi_exits;	/* of this run */
 	uint64_t told;		/* deadline that the host knows of, as in guest_apic.deadline */
 	struct tsr_run_exit *exit; /* of the run going on */
 	struct guest_apic apic;

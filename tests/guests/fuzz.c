@@ -14,6 +14,8 @@
 #endif
 #define ROUNDS 20000u
 #define MSR_EFER 0xc0000080
+#define MSR_ICR 0x830
+#define ICR_OWN_END 0x400 /* without this bit no NMI and no INIT: either would be this program's end */
 
 static uint32_t state = SEED;
 static uint32_t mailbox[1024] __attribute__((aligned(4096)));
@@ -45,6 +47,7 @@ static void fuzz_msr(void)
 {
 	static const uint32_t base[] = { 0, 0x800, 0x800, 0xc0000000, 0xc0000080, 0xc0010000, 0xc0011000, 0x4b564d00, 0x6e0, 0x270 };
 	uint32_t msr = base[any() % (sizeof(base) / sizeof(base[0]))] + any() % 256;
+	uint64_t value = (uint64_t)number() << 32 | number();
 
 	if (any() % 16 == 0)
 		msr = any();
@@ -52,7 +55,7 @@ static void fuzz_msr(void)
 	if (any() % 2 || msr == MSR_EFER)
 		try_rdmsr(msr);
 	else
-		try_wrmsr(msr, (uint64_t)number() << 32 | number());
+		try_wrmsr(msr, msr == MSR_ICR ? value & ~(uint64_t)ICR_OWN_END : value);
 }
 
 static void fuzz_port(void)

@@ -30,6 +30,8 @@
 #define FLUSH_VECTOR	0x61
 
 #define ROUNDS	100u
+#define CHANGING (~0u - 1)
+#define OVER	~0u
 #define LETTERS	600u
 /* A wait that fails is a failed check, not a guest that hangs: far more looks than any of these takes. */
 #define PATIENCE 5000000u
@@ -108,9 +110,12 @@ static void paging_on(void)
 static void read_rounds(uint32_t id)
 {
 	paging_on();
-	while (round != ~0u) {
-		uint32_t now = round, got = *shown;
+	while (round != OVER) {
+		uint32_t now = round, got;
 
+		if (now == CHANGING)
+			continue;
+		got = *shown;
 		if (round != now)
 			continue;
 		if (got != (now & 1))
@@ -299,7 +304,7 @@ static uint32_t change_rounds(bool shoot_down)
 	uint32_t stale = 0;
 	bool ok = true;
 
-	round = 0;
+	round = CHANGING;
 	table[0] = (uint32_t)frame[0] | 3;
 	for (uint32_t id = 1; id < CPUS; id++) {
 		cpu[id].stale = 0;
@@ -307,6 +312,8 @@ static uint32_t change_rounds(bool shoot_down)
 		(void)give(id, JOB_READ);
 	}
 	for (uint32_t i = 0; i < ROUNDS && ok; i++) {
+		/* A look that still finds the last round is over before the change, or finds another round. */
+		round = CHANGING;
 		__atomic_store_n(&table[0], (uint32_t)frame[i & 1] | 3, __ATOMIC_SEQ_CST);
 		if (shoot_down) {
 			flush_acks = 0;
@@ -316,7 +323,7 @@ static uint32_t change_rounds(bool shoot_down)
 		round = i;
 		ok &= wait_for(cpu[1].seen == i && cpu[2].seen == i && cpu[3].seen == i);
 	}
-	round = ~0u;
+	round = OVER;
 	for (uint32_t id = 1; id < CPUS; id++) {
 		ok &= wait_for(cpu[id].job == JOB_HALT);
 		stale += cpu[id].stale;
