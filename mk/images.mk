@@ -17,12 +17,17 @@ images: $(B)/host.img $(B)/guest.img $(B)/media.ext4 $(B)/grub.disk
 # No more than it takes to start a machine.
 boot: $(HV) $(B)/host.img
 
+# A guest's initramfs: $(call guest-image,file,further arguments).
+guest-image = $(MKINITRAMFS) --out $(1) $(GUEST_MODULES:%=--module %) $(call ko-args,$(B)/modules/guest/*.ko $(B)/modules/test/guest_*.ko) \
+	--tree $(ROOTFS)/guest $(foreach f,$(TOOLS_guest),--file $(f):bin/$(notdir $(f))) \
+	--elf /sbin/mkfs.ext4:bin/mkfs.ext4 --elf /sbin/e2fsck:bin/e2fsck $(2)
+# With file systems that few tests need, and what makes and checks them.
+FILE_SYSTEMS := --module xfs --module btrfs $(foreach f,/sbin/mkfs.xfs /sbin/xfs_repair /sbin/mkfs.btrfs /bin/btrfs,--elf $(f):bin/$(notdir $(f)))
+
 $(B)/guest.img: $(IMAGE_INPUTS) $(shell find $(ROOTFS)/guest -type f) $(filter-out %/host/.built,$(MODULES)) $(TOOLS_guest)
 	@mkdir -p $(@D)
 	@echo '  IMAGE   $@'
-	@$(MKINITRAMFS) --out $@ $(GUEST_MODULES:%=--module %) $(call ko-args,$(B)/modules/guest/*.ko $(B)/modules/test/guest_*.ko) \
-		--tree $(ROOTFS)/guest $(foreach f,$(TOOLS_guest),--file $(f):bin/$(notdir $(f))) \
-		--elf /sbin/mkfs.ext4:bin/mkfs.ext4 --elf /sbin/e2fsck:bin/e2fsck
+	@$(call guest-image,$@)
 
 $(B)/host.img: $(IMAGE_INPUTS) $(shell find $(ROOTFS)/host -type f) $(filter-out %/guest/.built,$(MODULES)) $(HOST) $(GUESTS) $(TOOLS_host) \
 		$(B)/guest.img
@@ -35,7 +40,7 @@ $(B)/host.img: $(IMAGE_INPUTS) $(shell find $(ROOTFS)/host -type f) $(filter-out
 		--file $(DEPS)/vmlinuz:guest/vmlinuz --file $(B)/guest.img:guest/initrd.img
 
 # What is too large for every boot lies on a disk of its own, which the host mounts on /media: guests' images with real input
-# (Debian's kernel headers, and file system modules) and with fio, and tools of the host's that few tests need. Parts of an initramfs may be joined end to end.
+# (Debian's kernel headers, and file system modules), with fio, and with more file systems, and tools of the host's that few tests need. Parts of an initramfs may be joined end to end.
 PAYLOAD := build/payload
 $(PAYLOAD)/tree.tar.gz: scripts/payload.py mk/images.mk $(DEPS)/.done
 	@echo '  PACK    $@'
@@ -49,6 +54,7 @@ $(B)/media.ext4: $(B)/guest.img $(PAYLOAD)/tree.tar.gz $(ROOTFS)/host/agent.sh
 	cat $(B)/guest.img $$dir/payload.cpio >$$dir/guest-files.img && \
 	scripts/mkinitramfs.py --bare --out $$dir/fio.cpio --elf /usr/bin/fio:bin/fio && \
 	cat $(B)/guest.img $$dir/fio.cpio >$$dir/guest-fio.img && \
+	$(call guest-image,$$dir/guest-fs.img,$(FILE_SYSTEMS)) && \
 	scripts/mkinitramfs.py --bare --out $$dir/tools.cpio --elf /sbin/dmsetup:bin/dmsetup --elf /sbin/nbd-client:bin/nbd-client && \
 	cp $(ROOTFS)/host/agent.sh $$dir && rm -f $$dir/payload.cpio $$dir/fio.cpio $@ && chmod 755 $$dir && \
 	mke2fs -q -t ext4 -O ^has_journal -m 0 -d $$dir $@ 256M; \
