@@ -21,6 +21,7 @@ void disk_init(struct disk *disk, struct image *image, const struct engine *engi
 	disk->page = page;
 	show_medium(disk);
 	disk->read_only = image->read_only;
+	disk->keeps_space = !engine->discards;
 	pthread_mutex_init(&disk->lock, NULL);
 	for (uint32_t i = 0; i < TSR_BLK_MAX_QUEUES; i++)
 		disk->kick[i] = -1;

@@ -24,6 +24,7 @@ struct disk {
 	struct medium medium; /* how data moves */
 	bool read_only;
 	bool through;        /* completed writes are durable; set by the one who starts the queues */
+	atomic_bool keeps_space; /* the medium takes no discards */
 	atomic_bool failed;  /* a sync failed: the kernel may have dropped writes, nothing can be promised any more */
 	pthread_mutex_t lock;
 	uint32_t starving;   /* under lock: queues with writes that wait for slots */

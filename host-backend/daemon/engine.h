@@ -24,11 +24,11 @@
 #include "host-backend/daemon/medium.h"
 #include "host-backend/image/image.h"
 
-enum engine_op { ENGINE_READ, ENGINE_WRITE, ENGINE_SYNC };
+enum engine_op { ENGINE_READ, ENGINE_WRITE, ENGINE_SYNC, ENGINE_DISCARD };
 
 /* One piece of I/O. tesserad owns it and its memory, and keeps both as they are until engine_done. */
 struct engine_io {
-	uint8_t op;     /* enum engine_op; ENGINE_SYNC has no data */
+	uint8_t op;     /* enum engine_op; ENGINE_SYNC and ENGINE_DISCARD have no data */
 	bool meta;      /* a hint: superblocks, headers, records, not the guest's blocks */
 	bool fixed;     /* data lies in registered buffer 0 of the queue's ring: only where struct engine has medium */
 	uint8_t *data;
@@ -62,6 +62,8 @@ struct engine {
 	 * read, write and sync in those threads, several at a time, and each queue waits for them.
 	 */
 	void (*submit)(struct engine_io *io);
+	/* submit takes ENGINE_DISCARD: what lies there, whole pages, is not needed any more. A hint, which may fail. */
+	bool discards;
 	/* Chooses how the guest's blocks are moved (medium.h); slots: those of the image as it was made. NULL: always by private buffers. */
 	void (*medium)(void *context, struct medium *medium, bool read_only, uint64_t slots, bool iommu, bool bounce_always);
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* The engine for files and block devices, on the queues' own io_uring. */
 #include <errno.h>
+#include <fcntl.h>
 #include <liburing.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,8 @@ static void file_submit(struct engine_io *io)
 
 	if (io->op == ENGINE_SYNC)
 		io_uring_prep_fsync(sqe, file->fd, IORING_FSYNC_DATASYNC);
+	else if (io->op == ENGINE_DISCARD)
+		io_uring_prep_fallocate(sqe, file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, io->offset, io->size);
 	else if (io->fixed && io->op == ENGINE_WRITE)
 		io_uring_prep_write_fixed(sqe, fd, io->data, io->size, io->offset, 0);
 	else if (io->fixed)
@@ -58,6 +61,7 @@ static const struct engine engine_file = {
 	.open = file_open,
 	.close = file_close,
 	.submit = file_submit,
+	.discards = true,
 	.medium = file_medium,
 };
 ENGINE(file);

@@ -54,14 +54,14 @@ static void submit_op(struct op *op)
 	submit(op);
 }
 
-static void add_op(struct work *work, enum op_kind kind, bool write, void *data, uint32_t size, uint64_t offset)
+static void add_op(struct work *work, enum op_kind kind, enum engine_op what, void *data, uint32_t size, uint64_t offset)
 {
 	struct op *op = &work->op[work->ops++];
 
 	*op = (struct op){
 		.work = work,
 		.io = {
-			.op = write ? ENGINE_WRITE : ENGINE_READ,
+			.op = what,
 			.meta = kind == OP_META,
 			.fixed = kind == OP_FIXED,
 			.data = data,
@@ -80,15 +80,21 @@ static void add_data(struct work *work, bool write, uint32_t index, uint32_t cou
 
 	for (uint32_t end = index + count; index < end; index += run, slot += run) {
 		run = direct ? place_run(work, index, end - index) : end - index;
-		add_op(work, direct ? OP_FIXED : OP_DATA, write, data_at(work, index, direct), run * TSR_BLOCK_SIZE,
-		       image_data_of(&store_of(work)->super, slot));
+		add_op(work, direct ? OP_FIXED : OP_DATA, write ? ENGINE_WRITE : ENGINE_READ, data_at(work, index, direct),
+		       run * TSR_BLOCK_SIZE, image_data_of(&store_of(work)->super, slot));
 	}
 }
 
 static void add_records(struct work *work, uint32_t slot, uint32_t count)
 {
-	add_op(work, OP_META, true, &store_of(work)->record[slot], count * IMAGE_RECORD_SIZE,
+	add_op(work, OP_META, ENGINE_WRITE, &store_of(work)->record[slot], count * IMAGE_RECORD_SIZE,
 	       image_record_of(&store_of(work)->super, slot));
+}
+
+/* The slots were free, and no data will be stored in them: what lies there of earlier blocks is nobody's. */
+static void add_discard(struct work *work, uint32_t slot, uint32_t count)
+{
+	add_op(work, OP_DATA, ENGINE_DISCARD, NULL, count * TSR_BLOCK_SIZE, image_data_of(&store_of(work)->super, slot));
 }
 
 static void start_sync(struct work *work)
@@ -197,6 +203,7 @@ static void write_slots(struct work *work)
 	struct store *store = store_of(work);
 	const uint32_t *slots = work->write.slot;
 	bool data = work->request.op == TSR_BLK_WRITE;
+	bool discard = work->request.flags & TSR_BLK_UNMAP && !atomic_load(&work->queue->disk->keeps_space);
 	uint32_t run;
 
 	for (uint32_t i = 0; i < work->request.count; i++)
@@ -205,6 +212,8 @@ static void write_slots(struct work *work)
 		run = store_run(store, slots, i, work->request.count);
 		if (data)
 			add_data(work, true, i, run, slots[i]);
+		if (discard)
+			add_discard(work, slots[i], run);
 		add_records(work, slots[i], run);
 	}
 }
@@ -343,7 +352,8 @@ static void start_header(struct work *work)
 		queue_revoked(work->queue, work);
 		return;
 	}
-	add_op(work, OP_META, write, work->buffer, TSR_HEADER_SIZE, IMAGE_HEADER_OFFSET + work->request.block * TSR_HEADER_SIZE);
+	add_op(work, OP_META, write ? ENGINE_WRITE : ENGINE_READ, work->buffer, TSR_HEADER_SIZE,
+	       IMAGE_HEADER_OFFSET + work->request.block * TSR_HEADER_SIZE);
 }
 
 static void finish_header(struct work *work)
@@ -428,6 +438,11 @@ void work_op_done(struct op *op, int result)
 	struct work *work = op->work;
 
 	work->pending--;
+	if (op->io.op == ENGINE_DISCARD) {
+		if (result < 0)
+			atomic_store(&work->queue->disk->keeps_space, true);
+		result = (int)op->io.size;
+	}
 	if (result > 0 && (uint32_t)result < op->io.size) {
 		op->io.data += result;
 		op->io.offset += result;

@@ -8,6 +8,7 @@
 #include "unit.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "daemon_requests.h"
 #include "host-backend/image/file.h"
@@ -224,6 +225,52 @@ static void a_table_that_changes_while_it_is_read_does_no_harm(void **state)
 	assert_int_equal(fake_guest_ends(), 0);
 }
 
+static long long allocated(void)
+{
+	struct stat status;
+
+	assert_int_equal(stat(path, &status), 0);
+	return status.st_blocks * 512ll;
+}
+
+/* Zeroes the disk over and over, so that each slot is used again; how many bytes of the image are stored then. */
+static long long zero_often(uint8_t flags)
+{
+	struct tsr_blk_request flush = { .op = TSR_BLK_FLUSH }, r;
+
+	for (uint32_t version = 10; version < 26; version++) {
+		fill_large(0, LARGE, version, TSR_SEAL_ZERO);
+		r = large(TSR_BLK_WRITE_ZEROES, 0, LARGE);
+		r.flags |= flags;
+		assert_int_equal(run(&r), TSR_BLK_OK);
+		assert_int_equal(run(&flush), TSR_BLK_OK);
+	}
+	expect_large(0, 25, true);
+	return allocated();
+}
+
+/* UNMAP gives space back, and its absence keeps it. */
+static void space_is_given_back_when_it_is_not_needed(void **state)
+{
+	struct tsr_blk_request flush = { .op = TSR_BLK_FLUSH }, r;
+	long long kept;
+
+	NEEDS_URING();
+	assert_int_equal(fake_session(), TSR_BLK_BACKEND_READY);
+	fill_large(0, LARGE, 1, 0);
+	r = large(TSR_BLK_WRITE, 0, LARGE);
+	assert_int_equal(run(&r), TSR_BLK_OK);
+	fill_large(300, LARGE, 3, 0);
+	r = large(TSR_BLK_WRITE, 300, LARGE);
+	assert_int_equal(run(&r), TSR_BLK_OK);
+	assert_int_equal(run(&flush), TSR_BLK_OK);
+	kept = zero_often(0);
+	assert_true(kept >= 2 * LARGE * 4096ll);
+	assert_true(zero_often(TSR_BLK_UNMAP) <= kept - LARGE * 4096ll);
+	expect_large(300, 3, false);
+	assert_int_equal(fake_guest_ends(), 0);
+}
+
 static void expect_nothing(void)
 {
 	struct tsr_blk_request r = large(TSR_BLK_READ, 0, LARGE);
@@ -269,6 +316,7 @@ int main(void)
 		TEST(large_zeroes_bring_their_seals),
 		TEST(a_wrong_table_is_refused_and_changes_nothing),
 		TEST(a_table_that_changes_while_it_is_read_does_no_harm),
+		TEST(space_is_given_back_when_it_is_not_needed),
 		TEST(a_guest_that_only_reads_is_taken_at_its_word),
 	};
 
