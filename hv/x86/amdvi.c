@@ -148,6 +148,8 @@ static enum iommu_messages messages(void)
 {
 	bool filter = true;
 
+	if (iommu_messages_free)
+		return MESSAGES_OPEN;
 	for (uint32_t i = 0; i < iommu_units; i++) {
 		if (pci_made_by_qemu((uint16_t)iommu_unit[i].bdf))
 			return MESSAGES_CLOSED;

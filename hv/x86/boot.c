@@ -59,6 +59,8 @@ static void parse_cmdline(void)
 	for (const char *s = boot.cmdline; *s;) {
 		if (starts(s, "iommu=off", &rest))
 			iommu_off = true;
+		else if (starts(s, "messages=open", &rest))
+			iommu_messages_free = true;
 		else if (starts(s, "root_secret=", &rest))
 			parse_secret(rest);
 		else if (starts(s, "limit_guests=", &rest))

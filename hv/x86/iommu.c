@@ -16,6 +16,7 @@
 
 bool iommu_noncoherent;
 enum iommu_messages iommu_messages;
+bool iommu_messages_free;
 
 static const struct iommu_kind *const kinds[] = { &amdvi, &vtd };
 static const struct iommu_kind *kind;	/* NULL: no unit that can be used */

@@ -55,6 +55,7 @@ enum iommu_messages {
 	MESSAGES_CLOSED,	/* none passes, the IOAPIC's neither: the host is told to use the PIC */
 };
 extern enum iommu_messages iommu_messages;
+extern bool iommu_messages_free; /* the command line wants them open */
 
 /* iommu_table.c. Reads a table of size bytes, whose sum has been checked. False as for parse(). */
 bool iommu_parse(const struct iommu_kind *kind, const uint8_t *table, uint32_t size);

@@ -44,7 +44,7 @@ def lines():
 
 
 def io(variant):
-    with Machine(smp=2, mem=2048, media=True, variant=variant, hv="", iommu="amd", devices=disks(), name="figures-io") as m:
+    with Machine(smp=2, mem=2048, media=True, variant=variant, hv="messages=open", iommu="amd", devices=disks(), name="figures-io") as m:
         m.wait_ready()
         m.run("modprobe tessera_host")
         start = time.monotonic()

@@ -85,7 +85,7 @@ class Storage:
                        f"{device},drive={kind},serial=tsr-{kind}"]
         network = ["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,disable-legacy=on,iommu_platform=on"]
         network += self.target.wire_to() if self.target else []
-        self.machine = Machine(smp=2, mem=3072, hv="", iommu="amd", media=True, devices=drives + network, name=name,
+        self.machine = Machine(smp=2, mem=3072, hv="messages=open", iommu="amd", media=True, devices=drives + network, name=name,
                                variant=variant)
         self.place = {}
 

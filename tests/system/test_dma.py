@@ -9,6 +9,7 @@ import revoked
 from machine import Machine
 
 FEATURE_IOMMU = 1 << 2
+DEVELOPMENT_INTERRUPTS = 1 << 4
 # Of the unit's registers: what it can do, and one that keeps what is written, where it looks for commands or tables.
 REGISTERS = {"amd": (0x30, 0x08), "intel": (0x08, 0x20)}
 # Disks whose requests in flight over a revoke are tried. QEMU 7.2's models of them take pointers into its memory when they take the request, and
@@ -126,6 +127,8 @@ def blocked(name, iommu, bridge):
         assert registers_pass(m, iommu) == (False, False)
         if iommu == "amd":
             configuration_stays(m)
+        # [DMA-7] VT-d's messages are not stopped yet.
+        assert bool(attack.info(m)["development"] & DEVELOPMENT_INTERRUPTS) == (iommu == "intel")
         if iommu == "intel":
             assert attack.info(m)["dma_faults"] > 0, "the unit recorded nothing"
             is_reported(m, field.attackers[0], attack.info(m)["hv_base_pfn"] * dma.PAGE)

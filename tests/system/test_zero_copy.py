@@ -13,7 +13,7 @@ PAGES = MIB << 8
 FIO = (f"fio --name=z --filename=/dev/tsr0 --direct=1 --rw=randwrite --bs=16k --size={MIB}M --ioengine=libaio --iodepth=32 "
        "--verify=crc32c --verify_fatal=1 --output=/tmp/fio.log")
 
-MACHINE = dict(smp=2, mem=2048, media=True, hv="", iommu="amd", name="zero-copy", devices=disks())
+MACHINE = dict(smp=2, mem=2048, media=True, hv="messages=open", iommu="amd", name="zero-copy", devices=disks())
 
 
 def ready(m):

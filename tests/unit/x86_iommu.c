@@ -26,6 +26,7 @@ static unsigned said;
 static struct tsr_dma_fault seen[300];
 static unsigned nr_seen;
 enum iommu_messages iommu_messages;
+bool iommu_messages_free;
 static bool qemu;
 
 void con_printf(const char *fmt, ...)
@@ -254,6 +255,9 @@ static void messages_are_stopped_where_the_unit_can(void **state)
 	expect_messages(MESSAGES_FIXED, IV | PASS);
 	qemu = true;
 	expect_messages(MESSAGES_CLOSED, IV);
+	iommu_messages_free = true;
+	expect_messages(MESSAGES_OPEN, 0);
+	iommu_messages_free = false;
 }
 
 /* [DMA-5] */
