@@ -340,6 +340,7 @@ for way in strict copy; do
 	check "in mode $way a block is what it was" rd_same 4000
 	check "a large one is written" dd if=/tmp/large of=/dev/tsr0 bs=1M seek=40 count=1 oflag=direct
 	check "and read back" sh -c "dd if=/dev/tsr0 bs=1M skip=40 count=1 iflag=direct 2>/dev/null | cmp -n 1048576 - /tmp/large"
+	mkfs.ext4 -q -F /dev/tsr0
 	mount -t ext4 /dev/tsr0 /m
 	(
 		for n in 1 2; do
@@ -363,6 +364,7 @@ for way in strict copy; do
 	rm -rf /m/in-$way*
 	umount /m
 	check "and so is the file system" e2fsck -fn /dev/tsr0
+	wr 4000
 	for m in 7:flipped-data 9:exchanged-blocks; do
 		wr 4000 8k
 		misbehave ${m%%:*}
