@@ -8,7 +8,7 @@ from machine import ROOT
 
 # Each disk begins with the contents of a file that is there anyway; what is written goes to a temporary file of QEMU's.
 DISK = "if=none,id={},format=raw,snapshot=on,file=" + os.path.join(ROOT, "build/default/media.ext4")
-MIB = 24  # of a guest's disk that is used
+MIB = 12  # of a guest's disk that is used
 COPIED, DIRECT = ("copied_in", "copied_out"), ("direct_in", "direct_out")  # pages, as the host's daemon counts them
 SHORT = 64
 

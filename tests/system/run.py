@@ -228,7 +228,7 @@ class Demo:
                 self.story.say("-" * (sum(widths) + 6))
         passed = time.monotonic() - self.story.start
         print(f"\nDone in {passed:.0f} s: {files} files, {size / 1e6:.0f} MB, are what they were, and the host saw none of them.")
-        print("Not promised yet: devices' messages that reset a CPU, a measured launch, and more (README.md has the list).")
+        print("Not promised yet: a measured launch, a disk's freshness over restarts, and more (README.md has the list).")
 
     def run(self):
         shutil.rmtree(self.dir, ignore_errors=True)
