@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 # Strict builds, static checks, and checks of the text. Every step runs, so that one call shows all there is to mend.
 
-.PHONY: lint lint-man lint-build lint-headers lint-tidy lint-tidy-user lint-tidy-hv lint-modules lint-shell lint-text
+.PHONY: lint lint-man lint-build lint-headers lint-tidy lint-tidy-user lint-tidy-hv lint-modules lint-python lint-shell lint-text
 lint: deps
-	@$(MAKE) -k lint-text lint-shell lint-headers lint-build lint-man lint-tidy-user lint-tidy-hv lint-modules
+	@$(MAKE) -k lint-text lint-shell lint-python lint-headers lint-build lint-man lint-tidy-user lint-tidy-hv lint-modules
 	@echo 'lint: nothing to mend'
 
 lint-text:
@@ -13,6 +13,11 @@ lint-text:
 lint-shell:
 	@echo '  LINT    shell scripts'
 	@{ grep -rlE '^#!/bin/(ba)?sh' scripts tests .ci mk $(wildcard host-backend guest-drivers); ls host-backend/shell/*; } | sort | xargs shellcheck
+
+# What a run would only find when it comes by: names that are not there.
+lint-python:
+	@echo '  LINT    Python'
+	@pyflakes3 tests scripts tests/run scripts/spec-tables
 
 # Both kinds of build compile with -Werror: the oracle is in one, and not in the other.
 # The manual pages come from the programs' own help.

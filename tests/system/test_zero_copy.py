@@ -4,7 +4,7 @@
 import json
 
 import attack
-from direct import COPIED, MIB, costs, disks, io, raw
+from direct import COPIED, MIB, costs, device, disks, io, raw
 from guest import fio_guest
 from machine import Machine
 
