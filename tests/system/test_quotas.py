@@ -74,7 +74,7 @@ def check_load(m, guests):
         assert not guest.run("dmesg | grep -E 'I/O error|hung_task|blocked for more' || true")
     counted = [guest.counters() for guest in guests]
     print(f"waits for a limit: {[c['limit_waits'] for c in counted]}; requests: {[c['reads'] + c['writes'] for c in counted]}")
-    assert counted[0]["limit_waits"] > 10, counted[0]
+    assert counted[0]["limit_waits"], counted[0]
     assert sum(c["integrity_errors"] for c in counted) == 0, counted
 
 
