@@ -88,6 +88,8 @@ struct json_t *dma_fault_json(const struct tsr_dma_fault *fault, const char *dri
 
 /* ------------------------------------------------------------------ json.c */
 
+/* --json, where it is the only option; optind is then at the other arguments. False after saying what is wrong. */
+bool json_option(const struct cli_command *self, int argc, char **argv, bool *json);
 /* Writes a value and the line's end to standard output, and lets go of it; an exit code. NULL: there was no memory for it. */
 int print_json(struct json_t *value);
 /* A text of at most max bytes that come from elsewhere; and up to TSR_ID_SIZE bytes in hexadecimal. */

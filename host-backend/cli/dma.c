@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause-Patent
 /* tessera dma-faults. */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <limits.h>
@@ -50,17 +49,13 @@ static int show(const struct tsr_dma_faults *faults, uint32_t count)
 
 static int run_dma_faults(const struct cli_command *self, int argc, char **argv)
 {
-	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, {} };
 	struct tsr_dma_faults faults = {};
-	bool json = false;
 	uint32_t count;
-	int fd, c;
+	bool json;
+	int fd;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c != 'j')
-			return cli_usage(self, "an option is not known");
-		json = true;
-	}
+	if (!json_option(self, argc, argv, &json))
+		return CLI_USAGE;
 	if (optind != argc)
 		return cli_usage(self, "too many arguments");
 	fd = host_open();

@@ -82,25 +82,37 @@ static void show(const char *path, const struct image_report *report)
 		printf("  copies of the superblock that are damaged: %" PRIu32 " of %u\n", report->bad_supers, IMAGE_SUPER_COPIES);
 }
 
-static int run_check(const struct cli_command *self, int argc, char **argv)
+typedef int examine_fn(const struct image_io *io, void (*lost)(uint64_t block), struct image_report *report, struct image_error *error);
+
+/* Checks or repairs the one image named, and shows what was found. An exit code. */
+static int examine(const struct cli_command *self, int argc, char **argv, const char *doing, examine_fn *fn, struct image_report *report)
 {
-	struct image_report report;
 	struct image_error error = {};
 	struct image_file file;
 	int ret;
 
 	if (argc != 2 || argv[1][0] == '-')
 		return cli_usage(self, "give one path");
-	if (image_file_open(&file, argv[1], true, NULL, &error))
+	if (image_file_open(&file, argv[1], fn == image_check, NULL, &error))
 		return cli_fail("%s: %s", argv[1], error.text);
 	file.io.progress = progress;
-	progress_begin("checking");
-	ret = image_check(&file.io, note_lost, &report, &error);
+	progress_begin(doing);
+	ret = fn(&file.io, note_lost, report, &error);
 	progress_end();
 	image_file_close(&file);
 	if (ret)
 		return cli_fail("%s: %s", argv[1], error.text);
-	show(argv[1], &report);
+	show(argv[1], report);
+	return CLI_OK;
+}
+
+static int run_check(const struct cli_command *self, int argc, char **argv)
+{
+	struct image_report report;
+	int ret = examine(self, argc, argv, "checking", image_check, &report);
+
+	if (ret)
+		return ret;
 	printf("This finds what a crash or a medium did. What somebody did on purpose only the guest notices, by the seals.\n");
 	if (report.lost || report.bad_supers)
 		return cli_fail("%s is damaged: tessera image repair %s", argv[1], argv[1]);
@@ -120,22 +132,10 @@ const struct cli_command cli_image_check = {
 static int run_repair(const struct cli_command *self, int argc, char **argv)
 {
 	struct image_report report;
-	struct image_error error = {};
-	struct image_file file;
-	int ret;
+	int ret = examine(self, argc, argv, "repairing", image_repair, &report);
 
-	if (argc != 2 || argv[1][0] == '-')
-		return cli_usage(self, "give one path");
-	if (image_file_open(&file, argv[1], false, NULL, &error))
-		return cli_fail("%s: %s", argv[1], error.text);
-	file.io.progress = progress;
-	progress_begin("repairing");
-	ret = image_repair(&file.io, note_lost, &report, &error);
-	progress_end();
-	image_file_close(&file);
 	if (ret)
-		return cli_fail("%s: %s", argv[1], error.text);
-	show(argv[1], &report);
+		return ret;
 	printf("  mended: %" PRIu64 " records, %" PRIu32 " copies of the superblock; lost: %" PRIu64 " blocks\n", report.mended,
 	       report.bad_supers, report.lost);
 	return CLI_OK;

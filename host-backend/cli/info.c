@@ -112,16 +112,12 @@ static void print_info(const struct tsr_info *info)
 
 static int run_info(const struct cli_command *self, int argc, char **argv)
 {
-	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, {} };
 	struct tsr_info info;
-	bool json = false;
-	int fd, c;
+	bool json;
+	int fd;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c != 'j')
-			return cli_usage(self, "an option is not known");
-		json = true;
-	}
+	if (!json_option(self, argc, argv, &json))
+		return CLI_USAGE;
 	if (optind != argc)
 		return cli_usage(self, "too many arguments");
 	fd = host_open();
@@ -229,16 +225,12 @@ static int list_tokens(int fd, json_t *list)
 
 static int run_tokens(const struct cli_command *self, int argc, char **argv)
 {
-	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, {} };
-	bool json = false;
+	bool json;
 	json_t *list;
-	int fd, c, ret;
+	int fd, ret;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c != 'j')
-			return cli_usage(self, "an option is not known");
-		json = true;
-	}
+	if (!json_option(self, argc, argv, &json))
+		return CLI_USAGE;
 	if (optind != argc)
 		return cli_usage(self, "too many arguments");
 	fd = host_open();

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause-Patent
 /* tessera guest list, show. */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "host-backend/cli/cli.h"
-
-static const struct option json_option[] = { { "json", no_argument, NULL, 'j' }, {} };
 
 static const char *const counter_names[] = {
 #define NAME(name, text) #name,
@@ -108,36 +105,34 @@ static void print_guest_line(const struct tsr_ioc_guest *g, const struct tsr_ioc
 static int run_list(const struct cli_command *self, int argc, char **argv)
 {
 	struct tsr_ioc_guest g;
-	json_t *list = NULL;
+	json_t *list;
 	uint32_t next = 0;
-	int fd, c;
+	bool json;
+	int fd;
 
-	while ((c = getopt_long(argc, argv, "", json_option, NULL)) != -1) {
-		if (c != 'j')
-			return cli_usage(self, "an option is not known");
-		json_decref(list);
-		list = json_array();
-	}
+	if (!json_option(self, argc, argv, &json))
+		return CLI_USAGE;
 	if (optind != argc)
 		return cli_usage(self, "too many arguments");
 	fd = host_open();
 	if (fd < 0)
 		return CLI_FAILED;
-	if (!list)
+	list = json ? json_array() : NULL;
+	if (!json)
 		printf("  ID NAME                 STATE                    MEMORY      DISKS\n");
 	while (host_next(fd, &next, &g)) {
 		struct tsr_ioc_config config = { .guest = g.guest };
 
 		if (host_call(fd, TSR_IOC_CONFIG, &config) < 0)
 			continue; /* destroyed meanwhile */
-		if (list)
+		if (json)
 			json_array_append_new(list, guest_json(fd, &g, &config));
 		else
 			print_guest_line(&g, &config);
 	}
 	if (errno)
 		return cli_fail("the guests cannot be listed: %s", host_error(errno));
-	return list ? print_json(list) : CLI_OK;
+	return json ? print_json(list) : CLI_OK;
 }
 
 const struct cli_command cli_guest_list = {
@@ -183,14 +178,11 @@ static int run_show(const struct cli_command *self, int argc, char **argv)
 {
 	struct tsr_ioc_config config;
 	struct tsr_ioc_guest g;
-	bool json = false;
-	int fd, c;
+	bool json;
+	int fd;
 
-	while ((c = getopt_long(argc, argv, "", json_option, NULL)) != -1) {
-		if (c != 'j')
-			return cli_usage(self, "an option is not known");
-		json = true;
-	}
+	if (!json_option(self, argc, argv, &json))
+		return CLI_USAGE;
 	if (optind + 1 != argc)
 		return cli_usage(self, "name one guest");
 	fd = host_open();

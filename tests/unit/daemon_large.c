@@ -6,51 +6,11 @@
 /* libs: -luring -lpthread */
 /* Large requests and their tables, on the daemon's whole path. */
 #include "unit.h"
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
-#include "daemon_requests.h"
-#include "host-backend/image/file.h"
 
 #define BLOCKS 1000u
 #define TABLE  250u /* first page of the table, near the end of the data run of 256 */
-
-static char path[256];
-static bool have_uring;
-static struct image_error why;
-
-static int group_setup(void **state)
-{
-	(void)state;
-	snprintf(path, sizeof(path), "%s/daemon_large.%d", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", getpid());
-	have_uring = fake_init();
-	return 0;
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	unlink(path);
-	assert_int_equal(image_file_create(path, BLOCKS, NULL, &why), 0);
-	if (have_uring)
-		fake_start(path, false);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	unlink(path);
-	return 0;
-}
-
-#define NEEDS_URING()        \
-	do {                 \
-		(void)state; \
-		if (!have_uring) \
-			skip(); \
-	} while (0)
+#include "daemon_image.h"
 
 static uint8_t *page(uint32_t number)
 {
@@ -86,17 +46,6 @@ static struct tsr_blk_request large(uint8_t op, uint64_t block, uint32_t count)
 	return r;
 }
 
-static int run(const struct tsr_blk_request *r)
-{
-	struct tsr_blk_completion completion;
-
-	fake_push(0, r);
-	fake_notify(0, guest.queue[0].sq_tail - 1);
-	completion = fake_pop(0);
-	assert_int_equal(completion.id, r->id);
-	return completion.status;
-}
-
 static uint8_t byte_of(uint64_t block, uint32_t version)
 {
 	return block * 7 + version;
@@ -120,7 +69,7 @@ static void expect_large(uint64_t block, uint32_t version, bool zero)
 	for (uint32_t i = 0; i < LARGE; i++)
 		memset(page(page_of(i)), 0xee, 4096);
 	memset(seals(), 0, LARGE * sizeof(struct tsr_seal));
-	assert_int_equal(run(&r), TSR_BLK_OK);
+	assert_int_equal(run(0, &r), TSR_BLK_OK);
 	for (uint32_t i = 0; i < LARGE; i++) {
 		uint8_t byte = zero ? 0xee : byte_of(block + i, version);
 
@@ -144,7 +93,7 @@ static void a_large_request_is_written_and_read_by_its_table(void **state)
 		fill_large(block, LARGE, version, 0);
 		r = large(TSR_BLK_WRITE, block, LARGE);
 		r.flags |= version & 1 ? TSR_BLK_FUA : 0;
-		assert_int_equal(run(&r), TSR_BLK_OK);
+		assert_int_equal(run(0, &r), TSR_BLK_OK);
 		expect_large(block, version, false);
 		push_write(0, 1, block + version * 3, 1, version, 0); /* a hole in the middle */
 		fake_notify(0, guest.queue[0].sq_tail - 1);
@@ -166,15 +115,15 @@ static void large_zeroes_bring_their_seals(void **state)
 	assert_int_equal(fake_session(), TSR_BLK_BACKEND_READY);
 	fill_large(300, LARGE, 1, 0);
 	r = large(TSR_BLK_WRITE, 300, LARGE);
-	assert_int_equal(run(&r), TSR_BLK_OK);
+	assert_int_equal(run(0, &r), TSR_BLK_OK);
 	fill_large(300, LARGE, 2, TSR_SEAL_ZERO);
 	seals()[150].flags = 0;
 	r = large(TSR_BLK_WRITE_ZEROES, 300, LARGE);
-	assert_int_equal(run(&r), TSR_BLK_E_INVALID);
+	assert_int_equal(run(0, &r), TSR_BLK_E_INVALID);
 	expect_large(300, 1, false);
 	fill_large(300, LARGE, 2, TSR_SEAL_ZERO);
 	r.flags |= TSR_BLK_UNMAP;
-	assert_int_equal(run(&r), TSR_BLK_OK);
+	assert_int_equal(run(0, &r), TSR_BLK_OK);
 	expect_large(300, 2, true);
 	assert_int_equal(seals()[0].flags, TSR_SEAL_ZERO);
 	assert_int_equal(fake_guest_ends(), 0);
@@ -189,16 +138,16 @@ static void a_wrong_table_is_refused_and_changes_nothing(void **state)
 	assert_int_equal(fake_session(), TSR_BLK_BACKEND_READY);
 	fill_large(0, LARGE, 1, 0);
 	r = large(TSR_BLK_WRITE, 0, LARGE);
-	assert_int_equal(run(&r), TSR_BLK_OK);
+	assert_int_equal(run(0, &r), TSR_BLK_OK);
 	fill_large(0, LARGE, 2, 0);
 	segments()[0].count--;
-	assert_int_equal(run(&r), TSR_BLK_E_INVALID);
+	assert_int_equal(run(0, &r), TSR_BLK_E_INVALID);
 	r = large(TSR_BLK_WRITE, 0, LARGE);
 	segments()[1].page = 256;
-	assert_int_equal(run(&r), TSR_BLK_E_INVALID);
+	assert_int_equal(run(0, &r), TSR_BLK_E_INVALID);
 	r = large(TSR_BLK_WRITE, 0, LARGE);
 	r.data_page = 254;
-	assert_int_equal(run(&r), TSR_BLK_E_INVALID);
+	assert_int_equal(run(0, &r), TSR_BLK_E_INVALID);
 	expect_large(0, 1, false);
 	assert_int_equal(fake_guest_ends(), 0);
 }
@@ -242,8 +191,8 @@ static long long zero_often(uint8_t flags)
 		fill_large(0, LARGE, version, TSR_SEAL_ZERO);
 		r = large(TSR_BLK_WRITE_ZEROES, 0, LARGE);
 		r.flags |= flags;
-		assert_int_equal(run(&r), TSR_BLK_OK);
-		assert_int_equal(run(&flush), TSR_BLK_OK);
+		assert_int_equal(run(0, &r), TSR_BLK_OK);
+		assert_int_equal(run(0, &flush), TSR_BLK_OK);
 	}
 	expect_large(0, 25, true);
 	return allocated();
@@ -259,11 +208,11 @@ static void space_is_given_back_when_it_is_not_needed(void **state)
 	assert_int_equal(fake_session(), TSR_BLK_BACKEND_READY);
 	fill_large(0, LARGE, 1, 0);
 	r = large(TSR_BLK_WRITE, 0, LARGE);
-	assert_int_equal(run(&r), TSR_BLK_OK);
+	assert_int_equal(run(0, &r), TSR_BLK_OK);
 	fill_large(300, LARGE, 3, 0);
 	r = large(TSR_BLK_WRITE, 300, LARGE);
-	assert_int_equal(run(&r), TSR_BLK_OK);
-	assert_int_equal(run(&flush), TSR_BLK_OK);
+	assert_int_equal(run(0, &r), TSR_BLK_OK);
+	assert_int_equal(run(0, &flush), TSR_BLK_OK);
 	kept = zero_often(0);
 	assert_true(kept >= 2 * LARGE * 4096ll);
 	assert_true(zero_often(TSR_BLK_UNMAP) <= kept - LARGE * 4096ll);
@@ -275,7 +224,7 @@ static void expect_nothing(void)
 {
 	struct tsr_blk_request r = large(TSR_BLK_READ, 0, LARGE);
 
-	assert_int_equal(run(&r), TSR_BLK_OK);
+	assert_int_equal(run(0, &r), TSR_BLK_OK);
 	for (uint32_t i = 0; i < LARGE; i++)
 		assert_int_equal(seals()[i].epoch | seals()[i].flags | seals()[i].counter, 0);
 }
@@ -295,16 +244,16 @@ static void a_guest_that_only_reads_is_taken_at_its_word(void **state)
 	assert_int_equal(guest.control->read_only, 0);
 	fill_large(0, LARGE, 1, 0);
 	r = large(TSR_BLK_WRITE, 0, LARGE);
-	assert_int_equal(run(&r), TSR_BLK_E_READONLY);
+	assert_int_equal(run(0, &r), TSR_BLK_E_READONLY);
 	r = large(TSR_BLK_WRITE_ZEROES, 0, LARGE);
-	assert_int_equal(run(&r), TSR_BLK_E_READONLY);
+	assert_int_equal(run(0, &r), TSR_BLK_E_READONLY);
 	r = (struct tsr_blk_request){ .op = TSR_BLK_HEADER_WRITE, .count = TSR_HEADER_BLOCKS };
-	assert_int_equal(run(&r), TSR_BLK_E_READONLY);
+	assert_int_equal(run(0, &r), TSR_BLK_E_READONLY);
 	expect_nothing();
 	assert_int_equal(fake_session(), TSR_BLK_BACKEND_READY); /* it says so for each session anew */
 	fill_large(0, LARGE, 1, 0);
 	r = large(TSR_BLK_WRITE, 0, LARGE);
-	assert_int_equal(run(&r), TSR_BLK_OK);
+	assert_int_equal(run(0, &r), TSR_BLK_OK);
 	assert_int_equal(fake_guest_ends(), 0);
 }
 
@@ -320,12 +269,5 @@ int main(void)
 		TEST(a_guest_that_only_reads_is_taken_at_its_word),
 	};
 
-	int failed = cmocka_run_group_tests_name("copying", tests, group_setup, NULL);
-
-	if (!have_uring || !fake_direct_works(path))
-		return failed;
-	fake_mode = TSR_BACKEND_BOUNCE;
-	failed += cmocka_run_group_tests_name("bouncing", tests, NULL, NULL);
-	fake_mode = TSR_BACKEND_DIRECT;
-	return failed + cmocka_run_group_tests_name("direct", tests, NULL, NULL);
+	return run_moving(tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -6,32 +6,9 @@
 /* libs: -luring -lpthread */
 /* Strict and copied sessions on the daemon's whole path. */
 #include "unit.h"
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-#include "daemon_requests.h"
-#include "host-backend/image/file.h"
 
 #define BLOCKS 400u
-
-static char path[256];
-static bool have_uring;
-static struct image_error why;
-
-static int group_setup(void **state)
-{
-	(void)state;
-	snprintf(path, sizeof(path), "%s/daemon_modes.%d", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", getpid());
-	have_uring = fake_init();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	unlink(path);
-	return 0;
-}
+#include "daemon_image.h"
 
 static void begin(void **state, enum tsr_blk_mode mode)
 {
@@ -52,17 +29,6 @@ static struct tsr_blk_request with_token(struct tsr_blk_request r)
 	return r;
 }
 
-static int run(const struct tsr_blk_request *r)
-{
-	struct tsr_blk_completion completion;
-
-	fake_push(0, r);
-	fake_notify(0, guest.queue[0].sq_tail - 1);
-	completion = fake_pop(0);
-	assert_int_equal(completion.id, r->id);
-	return completion.status;
-}
-
 static struct tsr_blk_request filled(uint16_t id, uint64_t block, uint32_t count, uint32_t version)
 {
 	for (uint32_t i = 0; i < count; i++)
@@ -77,12 +43,12 @@ static void a_strict_requests_pages_are_mapped_for_it(void **state)
 
 	begin(state, TSR_BLK_STRICT);
 	w = with_token(filled(3, 50, 8, 2));
-	assert_int_equal(run(&w), TSR_BLK_OK);
+	assert_int_equal(run(0, &w), TSR_BLK_OK);
 	fake_revoke(fake_data(0, 3));
 	memset(fake_data(0, 3), 0xee, 8 * 4096);
 	r = with_token(request(TSR_BLK_READ, 5, 48, 16));
 	memset(fake_data(0, 5), 0xee, 16 * 4096);
-	assert_int_equal(run(&r), TSR_BLK_OK);
+	assert_int_equal(run(0, &r), TSR_BLK_OK);
 	for (uint32_t i = 0; i < 16; i++)
 		assert_int_equal(fake_data(0, 5)[i * 4096 + 9], i >= 2 && i < 10 ? (uint8_t)((48 + i) * 7 + 2) : 0xee);
 	assert_int_equal(fake_counter(TSR_BACKEND_COUNT_granted), 2);
@@ -90,7 +56,7 @@ static void a_strict_requests_pages_are_mapped_for_it(void **state)
 	fake_revoke(fake_data(0, 5));
 	memset(fake_data(0, 5), 0, 4096);
 	r = with_token(request(TSR_BLK_READ, 5, 50, 1));
-	assert_int_equal(run(&r), TSR_BLK_OK);
+	assert_int_equal(run(0, &r), TSR_BLK_OK);
 	assert_int_equal(fake_data(0, 5)[0], (uint8_t)(50 * 7 + 2));
 	assert_int_equal(fake_guest_ends(), 0);
 }
@@ -118,7 +84,7 @@ static void a_bad_token_fails_its_request_and_no_other(void **state)
 		assert_int_equal(completion.status, completion.id == 2 ? TSR_BLK_OK : TSR_BLK_E_INVALID);
 	}
 	good = with_token(request(TSR_BLK_READ, 5, 50, 1));
-	assert_int_equal(run(&good), TSR_BLK_OK);
+	assert_int_equal(run(0, &good), TSR_BLK_OK);
 	assert_int_equal(fake_seals(0, 5)->counter, 0); /* nothing was written */
 	assert_int_equal(fake_guest_ends(), 0);
 }
@@ -130,12 +96,12 @@ static void a_session_that_ends_leaves_no_page_mapped(void **state)
 
 	begin(state, TSR_BLK_STRICT);
 	w = with_token(filled(3, 50, 8, 2));
-	assert_int_equal(run(&w), TSR_BLK_OK);
+	assert_int_equal(run(0, &w), TSR_BLK_OK);
 	/* Not revoked: the daemon has to let go by itself, before it uses the window for anything else. */
 	fake_asks = TSR_BLK_POOLED;
 	assert_int_equal(fake_session(), TSR_BLK_BACKEND_READY);
 	w = filled(3, 70, 8, 3);
-	assert_int_equal(run(&w), TSR_BLK_OK);
+	assert_int_equal(run(0, &w), TSR_BLK_OK);
 	assert_int_equal(fake_guest_ends(), 0);
 }
 
@@ -146,16 +112,16 @@ static void in_copy_mode_the_hypervisor_moves_all_data(void **state)
 
 	begin(state, TSR_BLK_COPIED);
 	w = filled(3, 50, 8, 2);
-	assert_int_equal(run(&w), TSR_BLK_OK);
+	assert_int_equal(run(0, &w), TSR_BLK_OK);
 	memset(fake_data(0, 1), 0x5a, TSR_HEADER_SIZE);
-	assert_int_equal(run(&header), TSR_BLK_OK);
+	assert_int_equal(run(0, &header), TSR_BLK_OK);
 	memset(fake_data(0, 1), 0, TSR_HEADER_SIZE);
 	header.op = TSR_BLK_HEADER_READ;
-	assert_int_equal(run(&header), TSR_BLK_OK);
+	assert_int_equal(run(0, &header), TSR_BLK_OK);
 	assert_int_equal(fake_data(0, 1)[TSR_HEADER_SIZE - 1], 0x5a);
 	memset(fake_data(0, 5), 0xee, 16 * 4096);
 	r = request(TSR_BLK_READ, 5, 48, 16);
-	assert_int_equal(run(&r), TSR_BLK_OK);
+	assert_int_equal(run(0, &r), TSR_BLK_OK);
 	for (uint32_t i = 0; i < 16; i++)
 		assert_int_equal(fake_data(0, 5)[i * 4096 + 9], i >= 2 && i < 10 ? (uint8_t)((48 + i) * 7 + 2) : 0xee);
 	assert_int_equal(fake_seals(0, 5)[2].counter, 2);
@@ -182,17 +148,17 @@ static void a_table_is_copied_too(void **state)
 		memset(guest.queue[0].data + (i < 39 ? 10 + i : 90) * 4096, (int)i + 1, 4096);
 		seal[i] = (struct tsr_seal){ .counter = i + 1, .epoch = 1 };
 	}
-	assert_int_equal(run(&r), TSR_BLK_OK);
+	assert_int_equal(run(0, &r), TSR_BLK_OK);
 	memset(guest.queue[0].data + 10 * 4096, 0, 81 * 4096);
 	memset(seal, 0, 40 * sizeof(*seal));
 	r.op = TSR_BLK_READ;
-	assert_int_equal(run(&r), TSR_BLK_OK);
+	assert_int_equal(run(0, &r), TSR_BLK_OK);
 	for (uint32_t i = 0; i < 40; i++) {
 		assert_int_equal(guest.queue[0].data[(i < 39 ? 10 + i : 90) * 4096 + 4095], i + 1);
 		assert_int_equal(seal[i].counter, i + 1);
 	}
 	segment[1].page = 256;
-	assert_int_equal(run(&r), TSR_BLK_E_INVALID);
+	assert_int_equal(run(0, &r), TSR_BLK_E_INVALID);
 	assert_int_equal(fake_guest_ends(), 0);
 }
 

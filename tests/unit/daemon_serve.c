@@ -7,62 +7,9 @@
 /* The daemon's whole path, from a request in a ring to a file and back, with well-behaved guests, hostile ones, and kills. */
 #include "unit.h"
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-#include "daemon_requests.h"
-#include "host-backend/image/file.h"
 
 #define BLOCKS 200u
-
-static char path[256];
-static bool have_uring;
-static struct image_error why;
-
-static int group_setup(void **state)
-{
-	(void)state;
-	snprintf(path, sizeof(path), "%s/daemon_serve.%d", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", getpid());
-	have_uring = fake_init();
-	return 0;
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	unlink(path);
-	assert_int_equal(image_file_create(path, BLOCKS, NULL, &why), 0);
-	if (have_uring)
-		fake_start(path, false);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	unlink(path);
-	return 0;
-}
-
-#define NEEDS_URING()        \
-	do {                 \
-		(void)state; \
-		if (!have_uring) \
-			skip(); \
-	} while (0)
-
-/* One request, alone: its status. */
-static int run(uint32_t queue, const struct tsr_blk_request *r)
-{
-	struct tsr_blk_completion completion;
-
-	fake_push(queue, r);
-	fake_notify(queue, guest.queue[queue].sq_tail - 1);
-	completion = fake_pop(queue);
-	assert_int_equal(completion.id, r->id);
-	assert_int_equal(completion.reserved0 | completion.reserved1 | completion.reserved2, 0);
-	return completion.status;
-}
+#include "daemon_image.h"
 
 static int do_write(uint32_t queue, uint64_t block, uint32_t count, uint32_t version, uint8_t flags)
 {
@@ -478,12 +425,5 @@ int main(void)
 		TEST(notifications_come_when_asked_for),
 	};
 
-	int failed = cmocka_run_group_tests_name("copying", tests, group_setup, NULL);
-
-	if (!have_uring || !fake_direct_works(path))
-		return failed;
-	fake_mode = TSR_BACKEND_BOUNCE;
-	failed += cmocka_run_group_tests_name("bouncing", tests, NULL, NULL);
-	fake_mode = TSR_BACKEND_DIRECT;
-	return failed + cmocka_run_group_tests_name("direct", tests, NULL, NULL);
+	return run_moving(tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -175,24 +175,30 @@ check "and the read" wait $reader
 check "with the right data" cmp -n 4096 /tmp/waited /tmp/random
 check "both were sent again" test "$(count resubmitted)" = $((before + 2))
 
-mount -t ext4 /dev/tsr0 /m
-(
-	for n in 1 2 3; do
-		cp -r "$EXTRA/.." /m/copy$n
-		sync
+# copies_over_sessions NAME COUNT: files are written to NAME1 to NAMECOUNT while the backend goes and comes; then mounted anew
+copies_over_sessions() {
+	rm -f /tmp/copied
+	(
+		for n in $(seq "$2"); do
+			cp -r "$EXTRA/.." "$1$n"
+			sync
+		done
+		echo >/tmp/copied
+	) &
+	while [ ! -e /tmp/copied ]; do
+		echo 0 >$P/backend
+		sleep 0.1
+		echo 1 >$P/backend
+		sleep 0.2
 	done
-	echo >/tmp/copied
-) &
-while [ ! -e /tmp/copied ]; do
-	echo 0 >$P/backend
-	sleep 0.1
-	echo 1 >$P/backend
-	sleep 0.2
-done
-wait
-umount /m
-echo 3 >/proc/sys/vm/drop_caches
+	wait
+	umount /m
+	echo 3 >/proc/sys/vm/drop_caches
+	mount -t ext4 /dev/tsr0 /m
+}
+
 mount -t ext4 /dev/tsr0 /m
+copies_over_sessions /m/copy 3
 for n in 1 2 3; do
 	check "copy $n made over many sessions is whole" sh -c "cd /m/copy$n && sha256sum -c /tmp/sums"
 done
@@ -342,24 +348,8 @@ for way in strict copy; do
 	check "and read back" sh -c "dd if=/dev/tsr0 bs=1M skip=40 count=1 iflag=direct 2>/dev/null | cmp -n 1048576 - /tmp/large"
 	mkfs.ext4 -q -F /dev/tsr0
 	mount -t ext4 /dev/tsr0 /m
-	(
-		for n in 1 2; do
-			cp -r "$EXTRA/.." /m/in-$way$n
-			sync
-		done
-		echo >/tmp/copied$way
-	) &
 	# BLK-9, BLK-10: tokens of requests in flight are revoked when the backend goes
-	while [ ! -e /tmp/copied$way ]; do
-		echo 0 >$P/backend
-		sleep 0.1
-		echo 1 >$P/backend
-		sleep 0.2
-	done
-	wait
-	umount /m
-	echo 3 >/proc/sys/vm/drop_caches
-	mount -t ext4 /dev/tsr0 /m
+	copies_over_sessions /m/in-$way 2
 	check "files written in mode $way over many sessions are whole" sh -c "cd /m/in-${way}2 && sha256sum -c /tmp/sums"
 	rm -rf /m/in-$way*
 	umount /m
