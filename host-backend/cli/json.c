@@ -1,26 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause-Patent
-#include <getopt.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "host-backend/cli/cli.h"
-
-bool json_option(const struct cli_command *self, int argc, char **argv, bool *json)
-{
-	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, {} };
-	int c;
-
-	*json = false;
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c != 'j') {
-			cli_usage(self, "the only option is --json");
-			return false;
-		}
-		*json = true;
-	}
-	return true;
-}
 
 int print_json(struct json_t *value)
 {

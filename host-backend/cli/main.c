@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause-Patent
 /* The `tessera` command. */
+#include <getopt.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -45,6 +46,22 @@ int cli_usage(const struct cli_command *self, const char *fmt, ...)
 	va_end(args);
 	fprintf(stderr, "Try: tessera %s --help\n", self->name);
 	return CLI_USAGE;
+}
+
+bool json_option(const struct cli_command *self, int argc, char **argv, bool *json)
+{
+	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, {} };
+	int c;
+
+	*json = false;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c != 'j') {
+			cli_usage(self, "the only option is --json");
+			return false;
+		}
+		*json = true;
+	}
+	return true;
 }
 
 /* Matches the command's words against the arguments; returns how many, or 0. */
