@@ -2,7 +2,7 @@
 # Unit tests (cmocka), fuzzers (libFuzzer), and the run of everything. A test names what it is built from in comments:
 #	/* sources: hv/core/*.c tests/unit/fake_arch.c */	/* libs: -lsodium */	/* flags: -DX=1 */
 
-.PHONY: unit unit-build fuzz fuzz-build test system images-test
+.PHONY: unit unit-build fuzz fuzz-build test system images-test torture
 comment = $(shell sed -n 's|^/\* $(2): \(.*\) \*/$$|\1|p' $(1))
 tests-in = $(patsubst tests/$(1)/%.c,%,$(shell grep -ls '^/\* sources: ' tests/$(1)/*.c))
 # The sources a test names, without the word "none" and without repeats.
@@ -67,11 +67,17 @@ fuzz: fuzz-build
 
 # --- everything. Negative controls boot other variants, which are built as well: those that a system test names. Most of them
 # differ in nothing but the hypervisor.
-named-in-tests = $(filter-out $(VARIANT),$(sort $(shell sed -n 's/.*[^a-z_]$(1)="\([a-z]*\)".*/\1/p' tests/system/test_*.py)))
+named-in = $(filter-out $(VARIANT),$(sort $(shell sed -n 's/.*[^a-z_]$(1)="\([a-z]*\)".*/\1/p' $(2))))
+build-named-in = for v in $(call named-in,hv_variant,$(1)); do $(MAKE) VARIANT=$$v hv || exit 1; done; \
+	for v in $(call named-in,variant,$(1)); do $(MAKE) VARIANT=$$v boot || exit 1; done
 images-test: all
-	@for v in $(call named-in-tests,hv_variant); do $(MAKE) VARIANT=$$v hv || exit 1; done
-	@for v in $(call named-in-tests,variant); do $(MAKE) VARIANT=$$v boot || exit 1; done
+	@$(call build-named-in,tests/system/test_*.py)
 system: images-test
 	@tests/run --variant $(VARIANT) system $(if $(T),--only '$(T)')
 test: deps images-test unit-build fuzz-build
 	@tests/run --variant $(VARIANT) unit fuzz system
+
+# The long form of the hostile tests: tests/torture.py --help.
+torture: deps images-test unit-build fuzz-build
+	@$(call build-named-in,$(wildcard tests/torture/*.py) /dev/null)
+	@tests/torture.py --variant $(VARIANT) $(T)
