@@ -49,6 +49,11 @@ bool frame_run_ok(uint64_t first, uint64_t count)
 	return first < nr_frames && count <= nr_frames - first;
 }
 
+uint64_t frame_look_end(uint64_t m)
+{
+	return m < nr_frames && nr_frames - m > TSR_FRAMES_LOOK ? m + TSR_FRAMES_LOOK : nr_frames;
+}
+
 void frame_census(struct tsr_census *census)
 {
 	memset(census, 0, sizeof(*census));

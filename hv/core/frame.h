@@ -14,6 +14,8 @@ const struct frame *frame_of(mfn_t m);
 void frame_put(mfn_t m, struct frame to);
 /* Are first .. first + count - 1 all below frame_nr()? Safe against overflow. */
 bool frame_run_ok(uint64_t first, uint64_t count);
+/* Where a call that looks at frames from m on ends: it holds the lock meanwhile. */
+uint64_t frame_look_end(uint64_t m);
 void frame_census(struct tsr_census *census);
 /* Is this what the host sees at the frame's own address: OWNED, MAILBOX or WINDOW? */
 bool frame_host_own(mfn_t m);

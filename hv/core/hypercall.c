@@ -33,6 +33,7 @@ TSR_CALLS(CALL_FITS)
 #define A2 4u
 static const uint8_t call_args[CALL_NR] = {
 	[TSR_CALL_MAILBOX] = A0,
+	[TSR_CALL_HOST_RESET] = A0,
 	[TSR_CALL_GUEST_DONATE] = A1,
 	[TSR_CALL_GUEST_LOAD] = A1,
 	[TSR_CALL_GUEST_LAUNCH] = A1,
@@ -44,6 +45,7 @@ static const uint8_t call_args[CALL_NR] = {
 	[TSR_CALL_EVENT_RAISE] = A1 | A2,
 	[TSR_CALL_CONSOLE_INPUT] = A1,
 	[TSR_CALL_BACKEND_STATE] = A0 | A1 | A2,
+	[TSR_CALL_GUEST_FRAMES] = A0 | A1,
 	[TSR_CALL_TOKEN_LIST] = A0,
 	[TSR_CALL_TOKEN_OWN] = A0 | A1,
 	[TSR_CALL_NOTIFY] = A0 | A1,
@@ -98,7 +100,9 @@ static int dispatch(struct call *c, uint64_t nr)
 	size = (size_t)c->n * entry->size;
 	memcpy(mail.bytes, page, size);
 	ret = entry->fn(c);
-	if (c->reply)
+	/* Looked up again: VCPU_RUN lets go of the lock, and meanwhile another CPU may have ended all mailboxes. */
+	page = c->reply ? mailbox_page(c->v) : NULL;
+	if (page)
 		memcpy(page, mail.bytes, size);
 	tsr_wipe(mail.bytes, size);
 	return ret;

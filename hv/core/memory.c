@@ -337,3 +337,36 @@ int call_GUEST_RECLAIM(struct call *c)
 		guest_free(d);
 	return finished(c, n);
 }
+
+/* ------------------------------------------------------------------ for a host that did not donate them */
+
+int call_GUEST_FRAMES(struct call *c)
+{
+	struct tsr_guest_frames *list = c->mail;
+	uint64_t m = c->a0, end = frame_look_end(m);
+	struct tsr_frame_run *last = NULL;
+
+	if (!guest_find(c->a1))
+		return -TSR_E_GUEST;
+	if (m >= frame_nr())
+		return -TSR_E_ARG;
+	memset(list, 0, sizeof(*list));
+	for (; m < end; m++) {
+		const struct frame *f = frame_of(mfn(m));
+		uint32_t flags = is_table(f) ? TSR_DONATE_TABLES : 0;
+
+		if (f->owner != c->a1)
+			continue;
+		if (last && last->flags == flags && last->pfn + last->count == m) {
+			last->count++;
+			continue;
+		}
+		if (list->count == sizeof(list->run) / sizeof(list->run[0]))
+			break;
+		last = &list->run[list->count++];
+		*last = (struct tsr_frame_run){ .pfn = m, .count = 1, .flags = flags };
+	}
+	c->value = m < frame_nr() ? m : 0;
+	c->reply = true;
+	return TSR_OK;
+}

@@ -27,6 +27,13 @@ static enum tsr_error check_window(const struct tsr_window *el, const struct run
 	return TSR_OK;
 }
 
+static void window_put(mfn_t m, enum frame_state to)
+{
+	frame_put(m, (struct frame){ .state = (uint8_t)to, .owner = DOMAIN_HOST, .gfn = (uint32_t)m.n });
+	/* The leaf does not change, but from here on it is one of 4 KiB: no large leaf is split during I/O. */
+	leaf_sync_host(m);
+}
+
 static int change_windows(struct call *c, enum frame_state from, enum frame_state to)
 {
 	const struct tsr_window *el = c->mail;
@@ -46,13 +53,8 @@ static int change_windows(struct call *c, enum frame_state from, enum frame_stat
 			return call_refuse(c, i, TSR_E_LIMIT);
 	}
 	for (unsigned i = 0; i < c->n; i++)
-		for (uint32_t k = 0; k < el[i].count; k++) {
-			mfn_t m = mfn(el[i].pfn + k);
-
-			frame_put(m, (struct frame){ .state = (uint8_t)to, .owner = DOMAIN_HOST, .gfn = (uint32_t)m.n });
-			/* The leaf does not change, but from here on it is one of 4 KiB: no large leaf is split during I/O. */
-			leaf_sync_host(m);
-		}
+		for (uint32_t k = 0; k < el[i].count; k++)
+			window_put(mfn(el[i].pfn + k), to);
 	return TSR_OK;
 }
 
@@ -227,4 +229,51 @@ int call_TOKEN_UNMAP(struct call *c)
 		core_count(TSR_COUNT_tokens_unmapped);
 	}
 	return settle(c, g, n, changed);
+}
+
+/* ------------------------------------------------------------------ a host after another */
+
+/* As TOKEN_UNMAP, but nothing is copied back from a place. */
+static void unmap_all(struct domain *host)
+{
+	uint64_t generation;
+	bool changed = false;
+
+	for (uint32_t i = 0; i < TSR_MAX_TOKENS; i++) {
+		struct grant *g = grant_slot(i);
+
+		if (g->state != TSR_TOKEN_MAPPED && g->state != TSR_TOKEN_PLACED)
+			continue;
+		if (g->state == TSR_TOKEN_MAPPED) {
+			grant_swap_out(g);
+			changed = true;
+		}
+		g->state = TSR_TOKEN_SPENT;
+		core_count(TSR_COUNT_tokens_unmapped);
+	}
+	if (!changed)
+		return;
+	generation = arch_flush_begin(host);
+	for (uint32_t i = 0; i < TSR_MAX_TOKENS; i++)
+		if (grant_slot(i)->state == TSR_TOKEN_SPENT)
+			grant_slot(i)->flush = generation; /* revoking it waits for that, too */
+}
+
+int call_HOST_RESET(struct call *c)
+{
+	struct domain *host = core_host();
+	uint64_t m = c->a0, end = frame_look_end(m);
+
+	if (m >= frame_nr())
+		return -TSR_E_ARG;
+	for (uint32_t i = 0; i < host->nr_vcpus; i++)
+		mailbox_forget(&host->vcpu[i]);
+	unmap_all(host);
+	if (!arch_flush_wait(host, __atomic_load_n(&host->generation, __ATOMIC_SEQ_CST)))
+		return call_refuse(c, 0, TSR_E_AGAIN);
+	for (; m < end; m++)
+		if (frame_of(mfn(m))->state == FRAME_WINDOW)
+			window_put(mfn(m), FRAME_OWNED);
+	c->value = m < frame_nr() ? m : 0;
+	return TSR_OK;
 }

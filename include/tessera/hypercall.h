@@ -65,6 +65,7 @@ enum tsr_feature { TSR_FEATURES(TSR_FEATURE_ENUM) };
 	X(0, VERSION, TSR_BY_BOTH, 0, void, "value = TSR_ABI_VERSION; does nothing else")                                  \
 	X(1, MAILBOX, TSR_BY_BOTH, 0, void, "register page a0 (gfn) as this virtual CPU's mailbox; ~0 unregisters")        \
 	X(2, INFO, TSR_BY_BOTH, 0, struct tsr_info, "what the machine has, its limits and counters")                       \
+	X(3, HOST_RESET, TSR_BY_HOST, 0, void, "end all mailboxes and window pages of a host before; a0, value: as GUEST_FRAMES") \
 	X(16, GUEST_CREATE, TSR_BY_HOST, 0, struct tsr_guest_create, "make an empty guest; value = guest id")              \
 	X(17, GUEST_DONATE, TSR_BY_HOST, 64, struct tsr_donate, "a1 = guest: give pages to it, scrubbed on arrival")       \
 	X(18, GUEST_LOAD, TSR_BY_HOST, 64, struct tsr_load, "a1 = guest: copy pages in and measure the copy")              \
@@ -77,6 +78,7 @@ enum tsr_feature { TSR_FEATURES(TSR_FEATURE_ENUM) };
 	X(25, EVENT_RAISE, TSR_BY_HOST, 0, void, "a1 = guest: raise its event a2; value = virtual CPUs to wake")           \
 	X(26, CONSOLE_INPUT, TSR_BY_HOST, 0, struct tsr_console_input, "a1 = guest: bytes for its UART, if policy allows") \
 	X(27, BACKEND_STATE, TSR_BY_HOST, 0, void, "a1 = guest: its device a0 has a backend (a2 = 1) or not (0); value = as above") \
+	X(28, GUEST_FRAMES, TSR_BY_HOST, 0, struct tsr_guest_frames, "a1 = guest: its frames from frame a0 on; value = next frame, 0 at the end") \
 	X(32, WINDOW_ADD, TSR_BY_HOST, 64, struct tsr_window, "register own pages as window pages")                        \
 	X(33, WINDOW_REMOVE, TSR_BY_HOST, 64, struct tsr_window, "the reverse; refused while a page is displaced")         \
 	X(34, TOKEN_MAP, TSR_BY_HOST, 64, struct tsr_token_map, "swap the tokens' pages into window pages")                \
@@ -227,6 +229,23 @@ TSR_ASSERT_SIZE(struct tsr_donate, 24);
 /* Table pages a guest needs: donate at least so many before its RAM. */
 #define TSR_GUEST_TABLE_PAGES(mem_pages, vcpus) \
 	((mem_pages) / 512u + (mem_pages) / 262144u + 4u + 8u * (vcpus))
+
+/* A run of a guest's frames: RAM, or with TSR_DONATE_TABLES table pages. */
+struct tsr_frame_run {
+	uint64_t pfn;
+	uint32_t count;
+	uint32_t flags;
+};
+TSR_ASSERT_SIZE(struct tsr_frame_run, 16);
+
+/* Result of GUEST_FRAMES, ascending. The list may be empty and yet go on. */
+struct tsr_guest_frames {
+	uint32_t count;
+	uint32_t reserved[3];
+	struct tsr_frame_run run[255];
+};
+TSR_ASSERT_SIZE(struct tsr_guest_frames, 4096);
+#define TSR_FRAMES_LOOK 262144u /* frames that one call of GUEST_FRAMES or HOST_RESET looks at, at most */
 
 /* One element of GUEST_LOAD. gfn must be higher than any loaded before: order is part of the identity. */
 struct tsr_load {
