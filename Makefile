@@ -21,6 +21,7 @@ help:
 	@echo 'make man           manual pages                    make install [DESTDIR=...] [PREFIX=/usr]'
 	@echo 'make unit [T=name] unit tests, or one of them      make fuzz [FUZZ_TIME=60] [T=name]'
 	@echo 'make torture       the long form of the hostile tests, hours, in segments that resume; [T="NAME..."], tests/torture.py --help'
+	@echo 'make coverage      lines of the core that the unit tests run through'
 	@echo 'make deb           the Debian package             make image     a bootable disk with a Debian host (root)'
 	@echo 'make test-image    the main job on that disk, by GRUB from BIOS and from UEFI (15 minutes)'
 	@echo 'make bare          boot the stock kernel on the emulated machine, without the hypervisor'

@@ -2,7 +2,7 @@
 # Unit tests (cmocka), fuzzers (libFuzzer), and the run of everything. A test names what it is built from in comments:
 #	/* sources: hv/core/*.c tests/unit/fake_arch.c */	/* libs: -lsodium */	/* flags: -DX=1 */
 
-.PHONY: unit unit-build fuzz fuzz-build test system images-test torture
+.PHONY: unit unit-build coverage fuzz fuzz-build test system images-test torture
 comment = $(shell sed -n 's|^/\* $(2): \(.*\) \*/$$|\1|p' $(1))
 tests-in = $(patsubst tests/$(1)/%.c,%,$(shell grep -ls '^/\* sources: ' tests/$(1)/*.c))
 # The sources a test names, without the word "none" and without repeats.
@@ -25,12 +25,13 @@ TEST_CFLAGS := $(USER_CFLAGS) -O1 -I hv -I tests/unit -DTSR_ORACLE=1 $(SANITIZE)
 
 # --- unit tests
 unit_CC := gcc
-unit_LDFLAGS := $(SANITIZE)
+unit_LDFLAGS := $(SANITIZE) --coverage
 unit_LIBS := -lcmocka
+# The core's lines are counted, those of a control with a protection left out are not.
 define compile-unit
 	@mkdir -p $(@D)
 	@echo '  CC      $< (sanitized)'
-	@gcc $(TEST_CFLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
+	@gcc $(TEST_CFLAGS) $(or $(EXTRA),$(if $(filter hv/core/%,$<),--coverage)) -MMD -MP -c -o $@ $<
 endef
 $(B)/unit/obj/%.o: %.c | $(DEPS)/.done
 	$(compile-unit)
@@ -43,6 +44,10 @@ $(foreach t,$(UNIT_ALL),$(eval $(call program,unit,$(t),tests/unit/$(t).c \
 unit-build: $(UNIT:%=$(B)/unit/%)
 unit: unit-build
 	@tests/run --variant $(VARIANT) unit $(if $(T),--only '$(T)')
+
+# Lines of hv/core/ that the unit tests run through, file by file; below the limit that tests/coverage.py names is a failure.
+coverage: unit-build
+	@tests/coverage.py --variant $(VARIANT)
 
 # --- fuzzers
 fuzz_CC := clang
