@@ -3,20 +3,26 @@
 # Run a make target in a fresh clone of this repository, inside a new Debian that has nothing but apt and make: what
 # someone gets who has just installed Debian. Needs root, debootstrap and about 4 GB; changes nothing outside its directory.
 #
-#	scripts/pristine.sh [--suite trixie] DIRECTORY [make arguments...]	for example: scripts/pristine.sh /var/tmp/pristine test
+#	scripts/pristine.sh [--suite trixie] [--keep] DIRECTORY [make arguments...]	for example: scripts/pristine.sh /var/tmp/pristine test
 #
 # The suite is bookworm (Debian 12) if none is named.
-# The directory is kept, and a second call uses its Debian again, with a new clone.
+# The directory is kept, and a second call uses its Debian again, with a new clone; with --keep it only brings the clone up to date
+# and what was built there is used again.
 #
 # shellcheck disable=SC2016,SC2317	# apt's and dpkg's $(...) stay as they are; cleanup is called by trap
 set -eu
 
 usage() { sed -n 's/^#\t//p' "$0" >&2; exit 2; }
 suite=bookworm
-if [ "${1:-}" = --suite ] && [ $# -ge 2 ]; then
-	suite=$2
-	shift 2
-fi
+keep=
+while [ $# -ge 1 ]; do
+	case $1 in
+	--suite) [ $# -ge 2 ] || usage; suite=$2; shift 2 ;;
+	--keep) keep=1; shift ;;
+	-*) usage ;;
+	*) break ;;
+	esac
+done
 [ $# -ge 1 ] || usage
 [ "$(id -u)" = 0 ] || { echo "pristine: making a Debian root takes root rights; run this as root" >&2; exit 1; }
 command -v debootstrap >/dev/null || { echo "pristine: debootstrap is missing; run: apt-get install debootstrap" >&2; exit 1; }
@@ -58,8 +64,13 @@ for n in "null 1 3" "zero 1 5" "random 1 8" "urandom 1 9" "tty 5 0"; do
 done
 ln -s /proc/self/fd "$top/dev/fd"
 
-rm -rf "$top/root/tessera"
-git clone -q "$repo" "$top/root/tessera"
+if [ -n "$keep" ] && [ -d "$top/root/tessera" ]; then
+	git -C "$top/root/tessera" fetch -q "$repo" HEAD
+	git -C "$top/root/tessera" checkout -q --detach FETCH_HEAD
+else
+	rm -rf "$top/root/tessera"
+	git clone -q "$repo" "$top/root/tessera"
+fi
 chroot "$top" sh -c 'apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends make' \
 	>"$top.log" 2>&1 || { tail -n 5 "$top.log" >&2; echo "pristine: could not install make" >&2; exit 1; }
 echo "pristine: make $* in a fresh clone"
