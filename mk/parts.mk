@@ -87,7 +87,7 @@ $(B)/host/tessera: $(call host-objs,$(CLI_SRCS))
 # --- what a person reads and types: manual pages from the programs' own help, completion, units for systemd
 .PHONY: man install
 man: $(B)/man/.done
-$(B)/man/.done: scripts/manpages.py $(HOST)
+$(B)/man/.done: scripts/manpages.py host-backend/initrd/tessera-initrd $(HOST)
 	@scripts/manpages.py $(B)/host $(@D)
 	@touch $@
 
@@ -95,9 +95,12 @@ $(B)/man/.done: scripts/manpages.py $(HOST)
 PREFIX ?= /usr
 install: host man
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8 \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)/etc/tessera
-	install $(HOST) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 $(B)/man/tessera.1 $(DESTDIR)$(PREFIX)/share/man/man1
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)/etc/tessera \
+		$(DESTDIR)$(PREFIX)/share/tessera/initrd $(DESTDIR)/var/lib/tessera
+	install $(HOST) host-backend/initrd/tessera-initrd $(DESTDIR)$(PREFIX)/bin
+	install scripts/mkinitramfs.py $(DESTDIR)$(PREFIX)/share/tessera
+	install host-backend/initrd/root/init $(DESTDIR)$(PREFIX)/share/tessera/initrd
+	install -m 644 $(B)/man/tessera.1 $(B)/man/tessera-initrd.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 $(B)/man/tesserad.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 644 host-backend/shell/tessera.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tessera
 	ln -sf tessera $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tesserad

@@ -4,7 +4,8 @@
 
   scripts/manpages.py DIRECTORY_OF_PROGRAMS OUTPUT_DIRECTORY
 
-Runs `tessera --help`, the --help of each of its commands, and `tesserad --help`; writes tessera.1 and tesserad.8.
+Runs `tessera --help`, the --help of each of its commands, that of tesserad and that of tessera-initrd; writes tessera.1, tesserad.8 and
+tessera-initrd.1.
 """
 
 import os
@@ -12,6 +13,7 @@ import re
 import subprocess
 import sys
 
+INITRD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../host-backend/initrd/tessera-initrd")
 PREFORMATTED = re.compile(r"^(Examples?|Storage engines):$")
 
 
@@ -28,8 +30,8 @@ def body(text):
     """A help text as roff: usage, paragraphs, options with their meaning, examples as they are."""
     lines, out, plain = text.splitlines(), [], False
     for number, line in enumerate(lines):
-        option = re.match(r"^  (--\S+(?: [A-Z]+)?)  +(\S.*)$", line)
-        usage = re.match(r"^(?:Usage: |       )(tesserad? .*)$", line)
+        option = re.match(r"^  (--\S+(?: [A-Z:]+)?)  +(\S.*)$", line)
+        usage = re.match(r"^(?:Usage: |       )(tessera\S* .*)$", line)
         if PREFORMATTED.match(line):
             out += ["." + "PP", escape(line)]
             plain = True
@@ -70,7 +72,7 @@ def tessera(program):
         text = ask(program, *name.split()).split("\n\n", 1)[1]
         page += f".SS {escape(name)}\n{escape(what[0].upper() + what[1:])}.\n.PP\n{body(text)}\n"
     page += ".SH EXIT STATUS\n0 if it was done, 1 if not, 2 if the command line was wrong; what is wrong stands on standard error.\n"
-    return page + ".SH SEE ALSO\n\\fBtesserad\\fR(8)\n"
+    return page + ".SH SEE ALSO\n\\fBtesserad\\fR(8), \\fBtessera-initrd\\fR(1)\n"
 
 
 def tesserad(program):
@@ -78,11 +80,17 @@ def tesserad(program):
     return page + ".SH DESCRIPTION\n" + body(ask(program)) + "\n.SH SEE ALSO\n\\fBtessera\\fR(1)\n"
 
 
+def tessera_initrd(program):
+    page = heading("tessera-initrd", 1, "makes the first file system of a guest of the Tessera hypervisor")
+    return page + ".SH DESCRIPTION\n" + body(ask(program)) + "\n.SH SEE ALSO\n\\fBtessera\\fR(1)\n"
+
+
 def main():
     programs, out = sys.argv[1:]
     os.makedirs(out, exist_ok=True)
     for name, page in (("tessera.1", tessera(os.path.join(programs, "tessera"))),
-                       ("tesserad.8", tesserad(os.path.join(programs, "tesserad")))):
+                       ("tesserad.8", tesserad(os.path.join(programs, "tesserad"))),
+                       ("tessera-initrd.1", tessera_initrd(INITRD))):
         with open(os.path.join(out, name), "w", encoding="utf-8") as f:
             f.write(page)
 

@@ -25,7 +25,6 @@ install -D -m 644 "$B/hv/tessera.elf32" "$tree/boot/tessera"
 make --no-print-directory VARIANT="$variant" DESTDIR="$tree" install >/dev/null
 install -D -m 755 scripts/deb/grub "$tree/etc/grub.d/11_tessera"
 install -m 644 scripts/deb/default "$tree/etc/default/tessera"
-install -m 644 scripts/deb/tessera.service "$tree/usr/lib/systemd/system/"
 cp LICENSES/* README.md CHANGELOG.md "$tree/usr/share/doc/tessera/"
 find spec -name '*.md' -exec install -D -m 644 {} "$tree/usr/share/doc/tessera/{}" \;
 

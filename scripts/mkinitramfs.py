@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """Write a Linux initramfs (cpio, newc format, not compressed) that depends on nothing but its inputs' contents.
 
-Guests are measured, so equal inputs must give an equal file: entries are sorted, belong to root, and carry no times and no
+Used by the build, and on a machine with Tessera by tessera-initrd. Guests are measured, so equal inputs must give an equal file: entries are sorted, belong to root, and carry no times and no
 inode numbers of the machine that built them. Needs no root rights.
 
   mkinitramfs.py --out FILE (--bare | --kernel DIR/lib/modules/ABI) [--busybox /bin/busybox]
@@ -99,7 +99,7 @@ def needed_modules(kernel, names):
         if name in by_name:
             queue.append(by_name[name])
         elif name not in builtin:
-            sys.exit(f"mkinitramfs: the kernel in {kernel} has no module '{name}'; take it out of mk/images.mk")
+            sys.exit(f"mkinitramfs: the kernel in {kernel} has no module '{name}'")
     while queue:
         path = queue.pop()
         if path not in wanted:

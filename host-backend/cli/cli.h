@@ -40,7 +40,9 @@ int host_open(void);
 int host_call(int fd, unsigned long request, void *arg);
 /* What an errno of the host module means, and what to do. */
 const char *host_error(int err);
-/* A guest by name or number; false after saying that there is none. */
+/* A guest by name or number; false if there is none. */
+bool host_has(int fd, const char *name_or_id, struct tsr_ioc_config *config);
+/* The same; false after saying that there is none. */
 bool host_find(int fd, const char *name_or_id, struct tsr_ioc_config *config);
 /* The next live guest with an id of at least *id, which it moves past that. False with errno 0 after the last one. */
 bool host_next(int fd, uint32_t *id, struct tsr_ioc_guest *guest);
@@ -54,6 +56,9 @@ const char *backend_mode(const struct tsr_ioc_backend *report);
 const char *backend_reason(const struct tsr_ioc_backend *report);
 /* A device of the guest's by label or number; -1 after saying that there is none. */
 int host_device(const struct tsr_ioc_config *config, const char *label_or_number);
+
+/* Shows a guest's console until the guest ends, or stop (a descriptor, or -1) can be read. CLI_OK, or CLI_FAILED after saying why not. console.c */
+int console_follow(int fd, uint32_t guest, int stop);
 
 /* --size of an image, in blocks; optind is then at the other arguments. False after saying what is wrong. image.c */
 bool image_size_option(const struct cli_command *self, int argc, char **argv, uint64_t *blocks);

@@ -103,6 +103,7 @@ static int translate(struct config *config, json_t *root, struct config_error *e
 
 	if (!guest)
 		return fail(error, "it has to be an object with the guest's \"name\": { \"name\": \"demo\", ... }");
+	snprintf(config->name, sizeof(config->name), "%s", guest);
 	if (add_word(&config->guest, "", "start", error))
 		return -1;
 	json_object_foreach(root, name, value) {

@@ -18,6 +18,7 @@ struct config_line {
 };
 
 struct config {
+	char name[TSR_NAME_SIZE];                  /* the guest's; one that does not fit is refused by `guest create` */
 	struct config_line guest;                  /* options of `guest create` */
 	struct config_line disk[TSR_MAX_DEVICES];  /* arguments of `disk attach`: guest, label, image, options; for disks with an image */
 	unsigned disks;

@@ -14,6 +14,7 @@
 
 struct session {
 	int fd, console;
+	int stop; /* ends it when it can be read, or -1 */
 	uint32_t guest;
 	bool follow, input;
 };
@@ -84,13 +85,14 @@ static int take_typed(struct session *s)
 static int follow(struct session *s)
 {
 	for (;;) {
-		struct pollfd wait[2] = {
+		struct pollfd wait[3] = {
 			{ .fd = s->console, .events = POLLIN },
 			{ .fd = s->input ? STDIN_FILENO : -1, .events = POLLIN },
+			{ .fd = s->stop, .events = POLLIN },
 		};
 		int typed = 1;
 
-		if (poll(wait, 2, -1) < 0 && errno != EINTR)
+		if (poll(wait, 3, -1) < 0 && errno != EINTR)
 			return cli_fail("the console cannot be followed: %s", strerror(errno));
 		if (wait[0].revents) {
 			int shown = show(s->console);
@@ -106,9 +108,30 @@ static int follow(struct session *s)
 			return cli_fail("typing is refused: %s", errno == EPERM ?
 					"the guest was made without --console-input, which is measured and cannot be changed later" :
 					host_error(errno));
-		if (!typed)
+		if (!typed || wait[2].revents)
 			return CLI_OK;
 	}
+}
+
+static bool open_console(struct session *s)
+{
+	s->console = host_call(s->fd, TSR_IOC_CONSOLE, &s->guest);
+	if (s->console >= 0 && !fcntl(s->console, F_SETFL, O_NONBLOCK))
+		return true;
+	cli_fail("the console cannot be opened: %s", host_error(errno));
+	return false;
+}
+
+int console_follow(int fd, uint32_t guest, int stop)
+{
+	struct session s = { .fd = fd, .guest = guest, .stop = stop };
+	int ret;
+
+	if (!open_console(&s))
+		return CLI_FAILED;
+	ret = follow(&s);
+	close(s.console);
+	return ret;
 }
 
 /* Characters go to the guest as they are typed; the guest echoes them. */
@@ -136,7 +159,7 @@ static int run_console(const struct cli_command *self, int argc, char **argv)
 {
 	static const struct option options[] = { { "follow", no_argument, NULL, 'f' }, { "input", no_argument, NULL, 'i' }, {} };
 	struct tsr_ioc_config config;
-	struct session s = {};
+	struct session s = { .stop = -1 };
 	struct termios before;
 	bool raw;
 	int c, ret;
@@ -153,10 +176,8 @@ static int run_console(const struct cli_command *self, int argc, char **argv)
 	if (s.fd < 0 || !host_find(s.fd, argv[optind], &config))
 		return CLI_FAILED;
 	s.guest = config.guest;
-	s.console = host_call(s.fd, TSR_IOC_CONSOLE, &s.guest);
-	if (s.console < 0)
-		return cli_fail("the console cannot be opened: %s", host_error(errno));
-	fcntl(s.console, F_SETFL, O_NONBLOCK);
+	if (!open_console(&s))
+		return CLI_FAILED;
 	if (!s.follow) {
 		do {
 			ret = show(s.console);

@@ -78,7 +78,7 @@ bool host_guest_info(int fd, uint32_t id, struct tsr_ioc_guest *guest)
 	return host_next(fd, &next, guest) && guest->guest == id;
 }
 
-bool host_find(int fd, const char *name_or_id, struct tsr_ioc_config *config)
+bool host_has(int fd, const char *name_or_id, struct tsr_ioc_config *config)
 {
 	struct tsr_ioc_guest guest;
 	uint32_t next = 0;
@@ -93,7 +93,12 @@ bool host_find(int fd, const char *name_or_id, struct tsr_ioc_config *config)
 		found = host_guest_info(fd, (uint32_t)number, &guest);
 	memset(config, 0, sizeof(*config));
 	config->guest = guest.guest;
-	if (found && !host_call(fd, TSR_IOC_CONFIG, config))
+	return found && !host_call(fd, TSR_IOC_CONFIG, config);
+}
+
+bool host_find(int fd, const char *name_or_id, struct tsr_ioc_config *config)
+{
+	if (host_has(fd, name_or_id, config))
 		return true;
 	cli_fail("there is no guest %s: see `tessera guest list`", name_or_id);
 	return false;

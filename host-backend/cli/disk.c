@@ -36,8 +36,11 @@ static _Noreturn void run_daemon(const struct attach *a, uint32_t guest, int dev
 	char id[16], number[16], self[PATH_MAX], *slash;
 	const char *args[24] = { DAEMON, "--guest", id, "--device", number, "--image", image };
 	unsigned n = 7;
+	sigset_t none;
 	ssize_t len;
 
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	snprintf(id, sizeof(id), "%u", guest);
 	snprintf(number, sizeof(number), "%d", device);
 	if (a->read_only)
@@ -109,6 +112,23 @@ static int attach_disk(const struct attach *a, const char *guest, const char *di
 	return CLI_OK;
 }
 
+/* A unit may start before its guest, and stays when it ends: it waits instead of failing over and over. */
+static void wait_for_guest(const char *name)
+{
+	struct tsr_ioc_config config;
+	int fd = host_open();
+	bool said = false;
+
+	while (fd >= 0 && !host_has(fd, name, &config)) {
+		if (!said)
+			fprintf(stderr, "tessera: waiting for guest %s\n", name);
+		said = true;
+		sleep(1);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
 static int run_attach(const struct cli_command *self, int argc, char **argv);
 
 /*
@@ -138,6 +158,8 @@ static int attach_by_config(const struct cli_command *self, const char *path, bo
 
 		if (strcmp(line->argv[line->argc - 2], disk) || strcmp(line->argv[line->argc - 3], guest))
 			continue;
+		if (foreground)
+			wait_for_guest(guest);
 		words[1] = foreground ? "--foreground" : "--";
 		memcpy(words + 1 + foreground, line->argv + 1, line->argc * sizeof(line->argv[0]));
 		optind = 0;
@@ -209,7 +231,7 @@ const struct cli_command cli_disk_attach = {
 		"  --bounce WHEN  auto or always: copy what is to be written first (see tesserad --help)\n"
 		"  --engine NAME  what keeps the image, if not a file or block device (see tesserad --help)\n"
 		"  --create SIZE  make an empty disk if the place named IMAGE is blank\n"
-		"  --foreground   become tesserad instead of starting it: for systemd and the like\n"
+		"  --foreground   become tesserad instead of starting it, with --config once the guest is there: for systemd and the like\n"
 		"  --config FILE  IMAGE and the other options as the guest's file says (see `tessera guest start --help`);\n"
 		"                 a directory stands for GUEST.json in it\n"
 		"  --log FILE     where tesserad writes its messages (default: here)\n"

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "host-backend/cli/config.h"
@@ -161,15 +163,45 @@ static int open_guest(const struct cli_command *self, int argc, char **argv, str
 	return fd;
 }
 
+/* Its console comes out here until it ends, or this program is told to; then nothing is left of the guest. */
+static int stay_with(const char *name, int stop)
+{
+	struct tsr_ioc_guest guest = {};
+	struct tsr_ioc_config config;
+	int ret, fd = host_open();
+
+	if (fd < 0 || !host_find(fd, name, &config))
+		return CLI_FAILED;
+	fflush(stdout);
+	ret = console_follow(fd, config.guest, stop);
+	if (!ret && host_guest_info(fd, config.guest, &guest) && guest.info.state == TSR_GUEST_STOPPED) {
+		fprintf(stderr, "tessera: guest %s has %s\n", name, guest_state_text(&guest.info));
+		/* As a reset, an end that nobody asked for is a failure: so that whoever started this starts the guest again. */
+		ret = guest.info.end == TSR_END_HOST || guest.info.end == TSR_END_POWEROFF ? CLI_OK : CLI_FAILED;
+	}
+	if (host_call(fd, TSR_IOC_DESTROY, &config.guest) < 0 && errno != ESRCH)
+		return cli_fail("guest %s cannot be destroyed: %s", name, host_error(errno));
+	return ret;
+}
+
 /* Creates and starts a guest as its file describes it, and has its disks served. */
-static int start_by_config(const struct cli_command *self, const char *path, bool disks)
+static int start_by_config(const struct cli_command *self, const char *path, bool disks, bool foreground)
 {
 	struct config_error error;
 	struct config config;
-	int ret;
+	int ret, stop = -1;
+	sigset_t signals;
 
 	if (config_read(&config, path, &error))
 		return cli_fail("%s", error.text);
+	if (foreground) {
+		/* From the start: a guest that is half made is to be destroyed, too. */
+		sigemptyset(&signals);
+		sigaddset(&signals, SIGTERM);
+		sigaddset(&signals, SIGINT);
+		sigprocmask(SIG_BLOCK, &signals, NULL);
+		stop = signalfd(-1, &signals, SFD_CLOEXEC);
+	}
 	optind = 0;
 	ret = create_or_run(self, config.guest.argc, config.guest.argv, true);
 	for (unsigned i = 0; i < config.disks && !ret && disks; i++) {
@@ -181,6 +213,8 @@ static int start_by_config(const struct cli_command *self, const char *path, boo
 			cli_fail("the guest runs, but waits for its disk %s; attach it, or end the guest with: tessera guest destroy %s",
 				 line->argv[line->argc - 2], line->argv[line->argc - 3]);
 	}
+	if (!ret && foreground)
+		ret = stay_with(config.name, stop);
 	config_free(&config);
 	return ret;
 }
@@ -188,12 +222,12 @@ static int start_by_config(const struct cli_command *self, const char *path, boo
 static int run_start(const struct cli_command *self, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' }, { "no-disks", no_argument, NULL, 'n' }, {},
+		{ "config", required_argument, NULL, 'c' }, { "no-disks", no_argument, NULL, 'n' }, { "foreground", no_argument, NULL, 'f' }, {},
 	};
 	uint8_t identity[TSR_ID_SIZE];
 	struct tsr_ioc_config config;
 	const char *path = NULL;
-	bool disks = true;
+	bool disks = true, foreground = false;
 	int c, ret, fd;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -201,11 +235,15 @@ static int run_start(const struct cli_command *self, int argc, char **argv)
 			path = optarg;
 		else if (c == 'n')
 			disks = false;
+		else if (c == 'f')
+			foreground = true;
 		else
 			return cli_usage(self, "an option is not known or its argument is missing");
 	}
 	if (path)
-		return optind == argc ? start_by_config(self, path, disks) : cli_usage(self, "the file names the guest");
+		return optind == argc ? start_by_config(self, path, disks, foreground) : cli_usage(self, "the file names the guest");
+	if (foreground)
+		return cli_usage(self, "--foreground goes with --config");
 	fd = open_guest(self, argc, argv, &config, &ret);
 	if (fd < 0)
 		return ret;
@@ -246,10 +284,12 @@ const struct cli_command cli_guest_start = {
 	.name = "guest start",
 	.summary = "let a built guest run, or one that a file describes",
 	.help = "Usage: tessera guest start GUEST\n"
-		"       tessera guest start --config FILE [--no-disks]\n\n"
+		"       tessera guest start --config FILE [--no-disks] [--foreground]\n\n"
 		"The first closes the identity of a guest that `tessera guest create` has built, and lets it run.\n\n"
 		"  --config FILE  create and start the guest that FILE describes, and attach its disks\n"
-		"  --no-disks     attach none: something else does, such as tesserad@GUEST-DISK.service\n\n"
+		"  --no-disks     attach none: something else does, such as tesserad@GUEST-DISK.service\n"
+		"  --foreground   print the guest's console and stay until it ends, which is success if it powered itself off, and a failure\n"
+		"                 if not; then, or when told to end, destroy it: for systemd and the like\n\n"
 		"FILE is JSON. Its members are the options of `tessera guest create` without the dashes; \"disks\" is a list, and\n"
 		"the members of a disk are its \"label\", its \"image\", and the options of `tessera disk attach`:\n\n"
 		"  { \"name\": \"demo\", \"kernel\": \"/boot/vmlinuz\", \"initrd\": \"/boot/guest.img\", \"memory\": \"512M\",\n"

@@ -80,6 +80,26 @@ def test_json_and_top(m):
         m.run("tessera guest destroy conf")
 
 
+def test_units_of_systemd(m):
+    """what units run: a guest's prints its console, ends as the guest does and leaves nothing; a disk's waits for its guest, and says so once"""
+    ready(m)
+    start = "tessera guest start --no-disks --foreground --config /tmp/unit.json"
+    for image, status, end in (("hello", 0, "power-off"), ("triple", 1, "triple fault"), ("reset", 1, "reset")):
+        describe(m, "/tmp/unit.json", json.dumps(FILE | {"raw": f"/guests/{image}.bin"}))
+        got, text = m.sh(f"timeout 60 {start} 2>&1")
+        assert got == status and f"guest conf has stopped: {end}" in text and ("hello from a guest" in text) == (image == "hello"), text
+        assert json.loads(m.run("tessera guest list --json")) == []
+    m.run("tessera disk attach --foreground --config /etc/tessera conf/data >/run/unit.log 2>&1 & echo $! >/run/disk.pid; "
+          "timeout 30 sh -c 'until grep -q waiting /run/unit.log; do usleep 50000; done'")
+    m.run(f"{start.replace('/tmp/unit', '/etc/tessera/conf')} >/run/guest.log 2>&1 & echo $! >/run/guest.pid; "
+          "timeout 30 sh -c 'until tessera guest show conf --json 2>/dev/null | grep -q \"direct\\|copy\"; do usleep 50000; done'")
+    status, text = m.sh(f"{start.replace('/tmp/unit', '/etc/tessera/conf')} 2>&1")
+    assert status == 1 and "a guest of this name lives already" in text, text
+    m.run("kill $(cat /run/guest.pid) && timeout 30 sh -c 'while [ -e /proc/$(cat /run/guest.pid) -o -e /proc/$(cat /run/disk.pid) ]; do usleep 50000; done'")
+    assert json.loads(m.run("tessera guest list --json")) == []
+    assert m.run("grep -c waiting /run/unit.log").strip() == "1"
+
+
 def test_bash_completes():
     """bash completes commands and options by what the programs say"""
     script = ("source host-backend/shell/tessera.bash; COMP_WORDS=(tessera guest st); COMP_CWORD=2; _tessera tessera st guest; "
