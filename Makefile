@@ -23,7 +23,8 @@ help:
 	@echo 'make torture       the long form of the hostile tests, hours, in segments that resume; [T="NAME..."], tests/torture.py --help'
 	@echo 'make coverage      lines of the core that the unit tests run through'
 	@echo 'make deb           the Debian package             make image     a bootable disk with a Debian host (root)'
-	@echo 'make test-image    the main job on that disk, by GRUB from BIOS and from UEFI (15 minutes)'
+	@echo 'make test-image    the main job on that disk, by GRUB from BIOS and from UEFI (20 minutes); SUITE=trixie: Debian 13'
+	@echo 'make test-readme   do what README.md says, in a new Debian and on the emulated machine (root, half an hour)'
 	@echo 'make bare          boot the stock kernel on the emulated machine, without the hypervisor'
 	@echo 'make clean         delete what was built           make distclean also what was fetched'
 	@echo

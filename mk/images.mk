@@ -56,7 +56,7 @@ $(B)/media.ext4: $(B)/guest.img $(PAYLOAD)/tree.tar.gz $(ROOTFS)/host/agent.sh
 	cat $(B)/guest.img $$dir/fio.cpio >$$dir/guest-fio.img && \
 	$(call guest-image,$$dir/guest-fs.img,$(FILE_SYSTEMS)) && \
 	scripts/mkinitramfs.py --bare --out $$dir/tools.cpio --elf /sbin/dmsetup:bin/dmsetup --elf /sbin/nbd-client:bin/nbd-client && \
-	cp $(ROOTFS)/host/agent.sh $$dir && rm -f $$dir/payload.cpio $$dir/fio.cpio $@ && chmod 755 $$dir && \
+	cp $(ROOTFS)/host/agent.sh $(DEPS)/vmlinuz $$dir && rm -f $$dir/payload.cpio $$dir/fio.cpio $@ && chmod 755 $$dir && \
 	mke2fs -q -t ext4 -O ^has_journal -m 0 -d $$dir $@ 256M; \
 	status=$$?; rm -rf $$dir; exit $$status
 
@@ -68,14 +68,20 @@ $(B)/grub.disk: scripts/mkdisk.py tests/system/grub.cfg $(HV) $(B)/host.img
 
 # What a Debian machine installs, and a disk with a whole Debian on which it was (root rights).
 DEB = $(B)/tessera_$(shell sed -n 's/^## \([0-9][0-9.]*\).*/\1/p' CHANGELOG.md | head -n 1)_amd64.deb
-.PHONY: deb image test-image
+# SUITE=trixie makes image and test with that release instead of this machine's.
+SUITE ?=
+DISK = $(B)/debian$(SUITE:%=-%).disk
+.PHONY: deb image test-image test-readme
 deb: hv host man
 	@scripts/mkdeb.sh $(VARIANT) '$(TSR_DEFS)'
 image: deb
-	@scripts/mkimage.sh $(DEB) $(B)/debian.disk
+	@scripts/mkimage.sh $(DEB) $(DISK) $(SUITE)
 # The main job on a disk made now, from BIOS and from UEFI: about 15 minutes, so not part of `make test`. Guest and host are to be of one build.
 test-image: images image
-	@tests/system/image.py --variant $(VARIANT)
+	@tests/system/image.py --variant $(VARIANT) --disk $(DISK)
+# README.md to the letter, in a new Debian and on the emulated machine: half an hour, root rights.
+test-readme: images
+	@tests/system/readme.py --variant $(VARIANT) $(SUITE:%=--suite %) build/readme$(SUITE:%=-%)
 
 # The stock host kernel on the emulated machine, without the hypervisor.
 bare bare-host: $(B)/host.img

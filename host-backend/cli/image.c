@@ -108,7 +108,7 @@ static int examine(const struct cli_command *self, int argc, char **argv, const 
 
 static int run_check(const struct cli_command *self, int argc, char **argv)
 {
-	struct image_report report;
+	struct image_report report = {};
 	int ret = examine(self, argc, argv, "checking", image_check, &report);
 
 	if (ret)
@@ -131,7 +131,7 @@ const struct cli_command cli_image_check = {
 
 static int run_repair(const struct cli_command *self, int argc, char **argv)
 {
-	struct image_report report;
+	struct image_report report = {};
 	int ret = examine(self, argc, argv, "repairing", image_repair, &report);
 
 	if (ret)

@@ -40,9 +40,9 @@ static int go_to_background(void)
 {
 	int ready[2], status, null;
 	char byte;
-	pid_t child;
+	pid_t child = pipe2(ready, O_CLOEXEC) ? -1 : fork();
 
-	if (pipe2(ready, O_CLOEXEC) || (child = fork()) < 0) {
+	if (child < 0) {
 		log_line("going to the background failed: %s", strerror(errno));
 		return -1;
 	}
@@ -150,8 +150,11 @@ int main(int argc, char **argv)
 	log_prefix(prefix);
 	if (options.log && open_log(options.log))
 		return 1;
-	if (!options.foreground && (ready = go_to_background()) < 0)
-		return 1;
+	if (!options.foreground) {
+		ready = go_to_background();
+		if (ready < 0)
+			return 1;
+	}
 	signals = catch_signals();
 	if (signals < 0 || !shared_init()) {
 		log_line("no signals or no random bytes: %s", strerror(errno));

@@ -38,8 +38,7 @@ static bool raise_huge_pages(void)
 
 	if (!file)
 		return false;
-	ok = fscanf(file, "%lu", &pages) == 1;
-	rewind(file);
+	ok = fscanf(file, "%lu", &pages) == 1 && fseek(file, 0, SEEK_SET) == 0;
 	ok = ok && fprintf(file, "%lu\n", pages + 1) > 0;
 	return fclose(file) == 0 && ok;
 }

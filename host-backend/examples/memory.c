@@ -71,6 +71,8 @@ static int map(struct memory *memory, uint64_t create)
 	if (!status.st_size && ftruncate(memory->fd, create))
 		return -errno;
 	memory->size = status.st_size ? (uint64_t)status.st_size : create;
+	if (!memory->size)
+		return -EINVAL;
 	memory->bytes = mmap(NULL, memory->size, PROT_READ | PROT_WRITE, MAP_SHARED, memory->fd, 0);
 	return memory->bytes == MAP_FAILED ? -errno : 0;
 }
