@@ -77,8 +77,9 @@ build-named-in = for v in $(call named-in,hv_variant,$(1)); do $(MAKE) VARIANT=$
 	for v in $(call named-in,variant,$(1)); do $(MAKE) VARIANT=$$v boot || exit 1; done
 images-test: all
 	@$(call build-named-in,tests/system/test_*.py)
+# JOBS: emulated machines at a time.
 system: images-test
-	@tests/run --variant $(VARIANT) system $(if $(T),--only '$(T)')
+	@tests/run --variant $(VARIANT) system $(if $(T),--only '$(T)') $(JOBS:%=--jobs %)
 test: deps images-test unit-build fuzz-build
 	@tests/run --variant $(VARIANT) unit fuzz system
 
