@@ -29,6 +29,8 @@ static const char help[] =
 	"\n"
 	"Signals: SIGTERM and SIGINT finish the requests in flight and end it; SIGUSR1 writes its counters\n"
 	"to the log. It ends by itself, with status 0, when the guest ends.\n"
+	"A medium that answers no request for 30 seconds is told on the log, and so is a thread of its own that\n"
+	"hangs; then it also tells systemd's watchdog nothing more, which has it replaced.\n"
 	"\n"
 	"Where the hypervisor uses an IOMMU, data moves by DMA between the disk and the guest's pages, and\n"
 	"this host copies none of it. Disks (or file systems) that checksum what they send would notice a\n"

@@ -10,6 +10,7 @@
 #include "host-backend/daemon/place.h"
 #include "host-backend/daemon/shared.h"
 #include "host-backend/daemon/tag.h"
+#include "host-backend/daemon/watch.h"
 #include "proto/ring.h"
 
 #define SUBMISSIONS 256u
@@ -351,14 +352,36 @@ static void reap(struct queue *queue)
 	}
 }
 
+/* Each that many ms. Requests that wait and none that ends: it is not this daemon that hangs. */
+static void notice(struct queue *queue, uint32_t ms)
+{
+	if (queue->busy && queue->completed == queue->noticed) {
+		if (++queue->looks == WATCH_LOOKS)
+			log_line("queue %u: for %u s none of %u requests has ended: the medium does not answer, and the guest waits",
+				 queue->number, WATCH_LOOKS * ms / 1000, queue->busy);
+		return;
+	}
+	if (queue->looks >= WATCH_LOOKS)
+		log_line("queue %u: the medium answers again", queue->number);
+	queue->looks = 0;
+	queue->noticed = queue->completed;
+}
+
 static void run(struct queue *queue)
 {
+	uint32_t asked;
+
+
 	arm(queue, TAG_KICK, queue->kick, &queue->kick_count);
 	arm(queue, TAG_DOORBELL, queue->doorbell, &queue->doorbell_count);
 	for (;;) {
 		bool more = serve(queue);
 
 		announce(queue);
+		atomic_fetch_add(&queue->beat, 1);
+		asked = atomic_exchange(&queue->asked, 0);
+		if (asked)
+			notice(queue, asked);
 		if (atomic_load(&queue->stop) && !queue->busy && !queue->reclaiming)
 			return;
 		if (more)

@@ -73,6 +73,8 @@ struct queue {
 	/* between threads */
 	atomic_bool stop;
 	atomic_int state;             /* enum queue_state */
+	atomic_uint beat;             /* how often the thread came round */
+	atomic_uint asked;            /* by the main thread, each so many ms, to look whether the medium answers */
 	pthread_mutex_t lock;
 	struct engine_io *done;       /* under lock: ended by engine_done, not yet seen by the thread */
 	int kick, doorbell;           /* eventfds */
@@ -88,6 +90,7 @@ struct queue {
 	struct work *work, *idle;
 	struct work *waiting, **waiting_end;  /* writes without slots, first come first served */
 	struct work reclaim;                  /* the sync that frees slots for them */
+	uint32_t noticed, looks;              /* completed when last asked, and how often it was the same then */
 	bool reclaiming, commands, raising;
 	uint8_t *buffers;
 	uint64_t kick_count, doorbell_count;

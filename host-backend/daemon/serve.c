@@ -7,6 +7,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include "host-backend/daemon/log.h"
+#include "host-backend/daemon/watch.h"
 
 #define AGAIN_MS 1000
 
@@ -50,18 +51,22 @@ static int take_signal(struct session *session, int signals)
 
 enum serve_end serve(struct session *session, int signals)
 {
+	struct watch watch;
 	int end = -1;
 
+	watch_init(&watch);
 	while (end < 0) {
+		int wait_ms = watch_look(&watch, session);
+
 		struct pollfd wait[] = {
 			{ .fd = signals, .events = POLLIN },
 			{ .fd = session->trouble, .events = POLLIN },
 			{ .fd = session->backend->fd, .events = POLLIN },
 		};
 
-		int ready = poll(wait, 3, session->again.type ? AGAIN_MS : -1);
+		int ready = poll(wait, 3, session->again.type && wait_ms > AGAIN_MS ? AGAIN_MS : wait_ms);
 
-		if (ready == 0) {
+		if (ready == 0 && session->again.type) {
 			struct tsr_backend_event again = session->again;
 
 			session_connect(session, &again);
@@ -76,5 +81,6 @@ enum serve_end serve(struct session *session, int signals)
 			end = take_event(session);
 	}
 	session_end(session);
+	watch_fini(&watch);
 	return end;
 }
