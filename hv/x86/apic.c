@@ -19,7 +19,11 @@
 #define APIC_LVT_CMCI	0x2f0
 #define APIC_LVT_FIRST	0x320
 #define APIC_LVT_LAST	0x370
+#define APIC_TIMER	0x380
 #define APIC_SELF_IPI	0x3f0
+#define LVT_MASKED	(1u << 16)
+#define SVR_ON		0x1ffu
+#define SVR_RESET	0xffu
 #define MODE(v)		(((v) >> 8) & 7)
 enum { MODE_FIXED, MODE_LOWEST, MODE_SMI, MODE_READ, MODE_NMI, MODE_INIT, MODE_SIPI, MODE_EXTINT };
 
@@ -50,7 +54,39 @@ void apic_init_cpu(void)
 		panic("the local APIC is off or moved (%lx)", base);
 	c->x2apic = base & BASE_EXTD;
 	c->apic_id = c->x2apic ? apic_read(APIC_ID) : apic_read(APIC_ID) >> 24;
-	apic_write(APIC_SVR, apic_read(APIC_SVR) | 0x1ff);
+	apic_write(APIC_SVR, apic_read(APIC_SVR) | SVR_ON);
+}
+
+/* A bit of the 256 at reg, those of vectors that are exceptions left out. */
+static bool any_vector(uint32_t reg)
+{
+	for (uint32_t i = 1; i < 8; i++)
+		if (apic_read(reg + 16 * i))
+			return true;
+	return false;
+}
+
+/* No register of it forgets an interrupt: what is pending is let in, to be dropped, one a turn. */
+void apic_reset(struct cpu *c)
+{
+	for (uint32_t reg = APIC_LVT_FIRST; reg <= APIC_LVT_LAST; reg += 16)
+		apic_write(reg, LVT_MASKED);
+	apic_write(APIC_TIMER, 0);
+	if (!c->x2apic) {
+		apic_write(APIC_LDR, 0);
+		apic_write(APIC_DFR, ~0u);
+	}
+	c->ldr = 0;
+	c->dfr_flat = true;
+	apic_write(APIC_TPR, 0x1f);
+	apic_write(APIC_SVR, SVR_ON);
+	for (uint32_t i = 0; i < 512 && (any_vector(APIC_IRR) || any_vector(APIC_ISR)); i++) {
+		asm volatile("stgi; sti; nop; cli; clgi" : : : "memory");
+		if (any_vector(APIC_ISR))
+			apic_write(APIC_EOI, 0);
+	}
+	apic_write(APIC_SVR, SVR_RESET);
+	apic_write(APIC_TPR, 0);
 }
 
 static void wait_idle(void)

@@ -21,19 +21,19 @@ struct fixup {
 	uint64_t at, go;
 };
 
-extern char isr_stubs[];
+extern char isr_stubs[], isr_drop[];
 extern const struct fixup hv_extable[], hv_extable_end[];
 void isr_main(struct isr_frame *f);
 
-static struct gate idt[32] __attribute__((aligned(16)));
+static struct gate idt[256] __attribute__((aligned(16)));
 
 void desc_init(void)
 {
 	struct table_ptr p = { sizeof(idt) - 1, virt_to_phys(idt) };
 
-	for (uint32_t i = 0; i < 32; i++) {
+	for (uint32_t i = 0; i < 256; i++) {
 		/* Each stub is aligned to 16 bytes and at most 16 long. */
-		uint64_t a = virt_to_phys(isr_stubs) + 16 * i;
+		uint64_t a = virt_to_phys(i < 32 ? isr_stubs + 16 * i : isr_drop);
 
 		idt[i] = (struct gate){ .off0 = (uint16_t)a, .sel = SEL_CODE, .attr = 0x8e,
 					.off1 = (uint16_t)(a >> 16), .off2 = (uint32_t)(a >> 32) };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The hypervisor's own exceptions and NMI. Interrupts stay disabled, so 32
- * vectors are enough. No stack switch: nothing here ever leaves ring 0.
+ * The hypervisor's own exceptions and NMI. Interrupts stay disabled but where
+ * they are thrown away. No stack switch: nothing here ever leaves ring 0.
  */
 	.text
 	.macro	ISR vec, err
@@ -64,5 +64,10 @@ isr_common:
 	popq	%rcx
 	popq	%rax
 	addq	$16, %rsp
+	iretq
+
+/* Whoever lets an interrupt in has it acknowledged: apic_reset(). */
+	.globl	isr_drop
+isr_drop:
 	iretq
 	.section .note.GNU-stack, "", @progbits

@@ -139,6 +139,9 @@ static _Noreturn __attribute__((used)) void park_loop(void)
 			     "clgi" : : "m"(c->sipi) : "memory", "cc");
 	}
 	c->parked = false;
+	apic_reset(c);
+	c->nmi_host = false;
+	c->tlb_host = 0;
 	svm_host_start_ap(c, (uint32_t)__atomic_exchange_n(&c->sipi, 0, __ATOMIC_SEQ_CST) - 1);
 }
 

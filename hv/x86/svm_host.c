@@ -337,8 +337,10 @@ _Noreturn void svm_host_start_boot(struct cpu *c, uint32_t eip, uint32_t esi, ui
 _Noreturn void svm_host_start_ap(struct cpu *c, uint32_t vector)
 {
 	struct vmcb *v = c->vmcb;
+	uint64_t tsc_offset = v->tsc_offset;
 
 	vmcb_common(v);
+	v->tsc_offset = tsc_offset; /* the one register that INIT leaves alone */
 	memset(&c->regs, 0, sizeof(c->regs));
 	v->cs = (struct vmcb_seg){ (uint16_t)(vector << 8), SEG_CODE16, 0xffff, vector << 12 };
 	set_data_segments(v, (struct vmcb_seg){ 0, SEG_DATA16, 0xffff, 0 });

@@ -80,6 +80,7 @@ _Noreturn void cpu_stop(void);	/* for good */
 
 /* apic.c: the local APIC, both modes. */
 void apic_init_cpu(void);
+void apic_reset(struct cpu *c);	/* this CPU, as INIT leaves it; GIF is 0 */
 uint32_t apic_read(uint32_t reg);
 void apic_write(uint32_t reg, uint32_t v);
 void apic_ipi(uint32_t apic_id, uint32_t icr_low);
@@ -87,10 +88,13 @@ bool apic_host_write(uint32_t reg, uint64_t v);	/* what the host may do; false: 
 bool apic_host_msr_write(uint32_t msr, uint64_t v);
 #define APIC_BASE_PA	0xfee00000ull
 #define APIC_ID		0x20
+#define APIC_TPR	0x80
 #define APIC_EOI	0xb0
 #define APIC_LDR	0xd0
 #define APIC_DFR	0xe0
 #define APIC_SVR	0xf0
+#define APIC_ISR	0x100
+#define APIC_IRR	0x200
 #define APIC_ICR	0x300
 #define APIC_ICR2	0x310
 #define ICR_NMI		0x0400
