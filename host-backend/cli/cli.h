@@ -21,7 +21,7 @@ struct cli_command {
 
 extern const struct cli_command
 	cli_info, cli_counters, cli_dma_faults, cli_top, cli_measure, cli_complete, cli_console, cli_token_list,
-	cli_guest_create, cli_guest_run, cli_guest_start, cli_guest_list, cli_guest_show, cli_guest_stop, cli_guest_destroy,
+	cli_guest_create, cli_guest_run, cli_guest_start, cli_guest_list, cli_guest_show, cli_guest_stop, cli_guest_pause, cli_guest_resume, cli_guest_destroy,
 	cli_disk_attach, cli_disk_detach, cli_disk_resize, cli_image_create, cli_image_check, cli_image_grow, cli_image_repair;
 
 /* All of them, those of one group together. */
@@ -82,7 +82,7 @@ bool text_label(const char *text, uint8_t label[TSR_LABEL_SIZE]);
 void print_hex(FILE *out, const uint8_t *bytes, size_t size);
 /* A label, with anything unprintable as ? */
 void print_label(FILE *out, const uint8_t label[TSR_LABEL_SIZE]);
-const char *guest_state_text(const struct tsr_guest_info *info); /* "running", "stopped: power-off", ... */
+const char *guest_state_text(const struct tsr_ioc_guest *guest); /* "running", "stopped: power-off", ... */
 
 /* ------------------------------------------------------------------ dma_text.c */
 

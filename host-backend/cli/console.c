@@ -152,7 +152,7 @@ static void say_end(struct session *s)
 	struct tsr_ioc_guest guest;
 
 	if (host_guest_info(s->fd, s->guest, &guest) && guest.info.state == TSR_GUEST_STOPPED)
-		fprintf(stderr, "\ntessera: the guest has %s\n", guest_state_text(&guest.info));
+		fprintf(stderr, "\ntessera: the guest has %s\n", guest_state_text(&guest));
 }
 
 static int run_console(const struct cli_command *self, int argc, char **argv)

@@ -48,6 +48,8 @@ const char *host_error(int err)
 		       "(without an IOMMU the hypervisor needs iommu=off on its command line)";
 	case EBADFD:
 		return "the guest's state does not allow this: see `tessera guest show`";
+	case ESHUTDOWN:
+		return "this host is going down";
 	case EDQUOT:
 		return "a limit is reached: see `tessera info`";
 	case EBUSY:

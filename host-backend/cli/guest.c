@@ -175,7 +175,7 @@ static int stay_with(const char *name, int stop)
 	fflush(stdout);
 	ret = console_follow(fd, config.guest, stop);
 	if (!ret && host_guest_info(fd, config.guest, &guest) && guest.info.state == TSR_GUEST_STOPPED) {
-		fprintf(stderr, "tessera: guest %s has %s\n", name, guest_state_text(&guest.info));
+		fprintf(stderr, "tessera: guest %s has %s\n", name, guest_state_text(&guest));
 		/* As a reset, an end that nobody asked for is a failure: so that whoever started this starts the guest again. */
 		ret = guest.info.end == TSR_END_HOST || guest.info.end == TSR_END_POWEROFF ? CLI_OK : CLI_FAILED;
 	}
@@ -267,6 +267,32 @@ static int run_stop(const struct cli_command *self, int argc, char **argv)
 	return CLI_OK;
 }
 
+static int run_pause(const struct cli_command *self, int argc, char **argv)
+{
+	struct tsr_ioc_config config;
+	int ret, fd = open_guest(self, argc, argv, &config, &ret);
+
+	if (fd < 0)
+		return ret;
+	if (host_call(fd, TSR_IOC_PAUSE, &config.guest) < 0)
+		return cli_fail("guest %s cannot be paused: %s", config.name, host_error(errno));
+	printf("guest %s (%u) is paused; it goes on with: tessera guest resume %s\n", config.name, config.guest, config.name);
+	return CLI_OK;
+}
+
+static int run_resume(const struct cli_command *self, int argc, char **argv)
+{
+	struct tsr_ioc_config config;
+	int ret, fd = open_guest(self, argc, argv, &config, &ret);
+
+	if (fd < 0)
+		return ret;
+	if (host_call(fd, TSR_IOC_RESUME, &config.guest) < 0)
+		return cli_fail("guest %s cannot be resumed: %s", config.name, host_error(errno));
+	printf("guest %s (%u) runs\n", config.name, config.guest);
+	return CLI_OK;
+}
+
 static int run_destroy(const struct cli_command *self, int argc, char **argv)
 {
 	struct tsr_ioc_config config;
@@ -305,6 +331,24 @@ const struct cli_command cli_guest_stop = {
 	.help = "Usage: tessera guest stop GUEST\n\n"
 		"Like pulling the plug. To end a guest gently, let it power itself off.\n\nExample:\n  tessera guest stop demo\n",
 	.run = run_stop,
+};
+
+const struct cli_command cli_guest_pause = {
+	.name = "guest pause",
+	.summary = "let a guest's virtual CPUs rest; its clocks go on",
+	.help = "Usage: tessera guest pause GUEST\n\n"
+		"While all guests are paused and their disks detached, the module tessera_host can be removed and another version\n"
+		"loaded, which takes the guests over.\n\n"
+		"Examples:\n  tessera guest pause demo\n"
+		"  tessera disk detach demo data && rmmod tessera_host && modprobe tessera_host && tessera guest resume demo\n",
+	.run = run_pause,
+};
+
+const struct cli_command cli_guest_resume = {
+	.name = "guest resume",
+	.summary = "let a paused guest go on",
+	.help = "Usage: tessera guest resume GUEST\n\nExample:\n  tessera guest resume demo\n",
+	.run = run_resume,
 };
 
 const struct cli_command cli_guest_destroy = {

@@ -8,7 +8,8 @@
 
 static const struct cli_command *const commands[] = {
 	&cli_info, &cli_top, &cli_guest_run, &cli_guest_create, &cli_guest_start, &cli_guest_list, &cli_guest_show, &cli_guest_stop,
-	&cli_guest_destroy, &cli_console, &cli_disk_attach, &cli_disk_detach, &cli_disk_resize, &cli_image_create, &cli_image_check,
+	&cli_guest_pause, &cli_guest_resume, &cli_guest_destroy, &cli_console, &cli_disk_attach, &cli_disk_detach, &cli_disk_resize,
+	&cli_image_create, &cli_image_check,
 	&cli_image_grow, &cli_image_repair, &cli_token_list, &cli_counters, &cli_dma_faults, &cli_measure, &cli_complete,
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -76,7 +76,7 @@ static json_t *guest_json(int fd, const struct tsr_ioc_guest *g, const struct ts
 								 json_bytes(config->config.device[d].label, TSR_LABEL_SIZE), "backend",
 								 config->backend[d], "io", backend_json(fd, g->guest, d)));
 	return json_pack("{s:i, s:o, s:s, s:i, s:[s, s], s:o, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:o}", "guest", g->guest,
-			 "name", json_bytes(g->name, sizeof(g->name)), "state", guest_state_text(i), "end", i->end, "end_code",
+			 "name", json_bytes(g->name, sizeof(g->name)), "state", guest_state_text(g), "end", i->end, "end_code",
 			 code[0], code[1], "identity", json_hex(i->identity, sizeof(i->identity)),
 			 "mem_pages", (json_int_t)i->mem_pages, "ram_pages", (json_int_t)i->ram_pages, "table_pages",
 			 (json_int_t)i->table_pages, "vcpus", i->vcpus, "flags", i->flags, "tokens", i->tokens, "granted", i->granted, "exits",
@@ -88,7 +88,7 @@ static void print_guest_line(const struct tsr_ioc_guest *g, const struct tsr_ioc
 {
 	const char *comma = "";
 
-	printf("%4u %-20.*s %-24s %6" PRIu64 " MiB  ", g->guest, (int)TSR_NAME_SIZE, g->name, guest_state_text(&g->info),
+	printf("%4u %-20.*s %-24s %6" PRIu64 " MiB  ", g->guest, (int)TSR_NAME_SIZE, g->name, guest_state_text(g),
 	       g->info.mem_pages >> 8);
 	for (uint32_t d = 0; d < TSR_MAX_DEVICES; d++) {
 		if (!config->config.device[d].type)
@@ -146,7 +146,7 @@ static void print_guest(int fd, const struct tsr_ioc_guest *g, const struct tsr_
 {
 	const struct tsr_guest_info *i = &g->info;
 
-	printf("guest %s (%u)\n  state       %s", config->name, g->guest, guest_state_text(i));
+	printf("guest %s (%u)\n  state       %s", config->name, g->guest, guest_state_text(g));
 	if (i->end == TSR_END_PANIC || i->end == TSR_END_INVALID)
 		printf(" (0x%" PRIx64 ", 0x%" PRIx64 ")", i->end_code[0], i->end_code[1]);
 	printf("\n  identity    ");

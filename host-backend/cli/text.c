@@ -108,8 +108,9 @@ void print_label(FILE *out, const uint8_t label[TSR_LABEL_SIZE])
 		fputc(isgraph(label[i]) ? label[i] : '?', out);
 }
 
-const char *guest_state_text(const struct tsr_guest_info *info)
+const char *guest_state_text(const struct tsr_ioc_guest *guest)
 {
+	const struct tsr_guest_info *info = &guest->info;
 	static const char *const ends[] = {
 		[TSR_END_NONE] = "stopped",
 		[TSR_END_HOST] = "stopped: by the host",
@@ -124,7 +125,7 @@ const char *guest_state_text(const struct tsr_guest_info *info)
 	case TSR_GUEST_BUILDING:
 		return "building";
 	case TSR_GUEST_RUNNING:
-		return "running";
+		return guest->flags & TSR_IOC_GUEST_PAUSED ? "paused" : "running";
 	case TSR_GUEST_STOPPED:
 		return info->end < sizeof(ends) / sizeof(ends[0]) ? ends[info->end] : "stopped: unknown reason";
 	case TSR_GUEST_DYING:

@@ -92,7 +92,7 @@ void top_print(FILE *out, const struct top_sample *before, const struct top_samp
 		const struct tsr_guest_info *info = &guest->guest.info, *was = &then->guest.info;
 
 		fprintf(out, "%4u   %-20.*s %-24s %4u %9.0f %9.0f %9.0f %7u\n", guest->guest.guest, (int)TSR_NAME_SIZE, guest->guest.name,
-			guest_state_text(info), info->vcpus, rate(was->exits, info->exits, seconds),
+			guest_state_text(&guest->guest), info->vcpus, rate(was->exits, info->exits, seconds),
 			rate(was->hypercalls, info->hypercalls, seconds), rate(was->events, info->events, seconds), info->tokens);
 		for (uint32_t d = 0; d < TSR_MAX_DEVICES; d++)
 			if (guest->config.config.device[d].type)
@@ -127,7 +127,7 @@ static json_t *guest_json(const struct top_sample *before, const struct top_gues
 		if (guest->config.config.device[d].type)
 			json_array_append_new(disks, disk_json(then, guest, d, seconds));
 	return json_pack("{s:i, s:o, s:s, s:i, s:f, s:f, s:f, s:i, s:o}", "guest", guest->guest.guest, "name",
-			 json_bytes(guest->guest.name, TSR_NAME_SIZE), "state", guest_state_text(info), "vcpus", info->vcpus, "exits",
+			 json_bytes(guest->guest.name, TSR_NAME_SIZE), "state", guest_state_text(&guest->guest), "vcpus", info->vcpus, "exits",
 			 rate(was->exits, info->exits, seconds), "hypercalls", rate(was->hypercalls, info->hypercalls, seconds), "events",
 			 rate(was->events, info->events, seconds), "tokens", info->tokens, "disks", disks);
 }

@@ -13,6 +13,14 @@
 
 /* One guest is created at a time, so that of two of the same name the second fails before it has taken memory. */
 static DEFINE_MUTEX(create_lock);
+static bool closed;
+
+void tsr_guest_close_door(void)
+{
+	mutex_lock(&create_lock);
+	closed = true;
+	mutex_unlock(&create_lock);
+}
 
 static int check_create(const struct tsr_ioc_create *create)
 {
@@ -74,7 +82,7 @@ int tsr_guest_create(struct tsr_ioc_create *create)
 		tsr_guest_put(guest);
 		return -EINTR;
 	}
-	err = tsr_registry_has(create->name) ? -EEXIST : 0;
+	err = closed ? -ESHUTDOWN : tsr_registry_has(create->name) ? -EEXIST : 0;
 	if (!err)
 		err = tsr_memory_alloc(&guest->mem, create->config.mem_pages, create->config.vcpus);
 	if (!err) {

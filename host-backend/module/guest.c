@@ -94,6 +94,8 @@ int tsr_guest_stop(struct tsr_guest *guest)
 	struct tsr_hypercall call = { .nr = TSR_CALL_GUEST_STOP };
 	int err = tsr_guest_call(guest, &call);
 
+	if (!err && READ_ONCE(guest->paused))
+		tsr_guest_set_ended(guest); /* no thread will notice */
 	if (!err)
 		tsr_vcpus_wake(guest, TSR_VCPUS_ALL);
 	return err;
@@ -143,6 +145,7 @@ int tsr_guest_destroy(struct tsr_guest *guest)
 	tsr_memory_reclaim(&guest->mem, guest->id, guest->name);
 	tsr_memory_free(&guest->mem, guest->name);
 	mutex_unlock(&guest->lock);
-	module_put(THIS_MODULE); /* taken when it was created; the caller's own descriptor or the kernel holds another */
+	if (!guest->paused)
+		module_put(THIS_MODULE); /* taken when it was created; the caller's own descriptor or the kernel holds another */
 	return 0;
 }

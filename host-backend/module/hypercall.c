@@ -199,11 +199,35 @@ static int find_hypervisor(void)
 	return 0;
 }
 
+/* A kernel before this one may have left mailboxes and window pages: here they would be ordinary pages that cannot be donated. */
+static int reset_host(void)
+{
+	unsigned long limit = jiffies + TSR_AGAIN_SECONDS * HZ;
+	u64 from = 0, next;
+	int status;
+
+	do {
+		status = tsr_call_regs(TSR_CALL_HOST_RESET, from, 0, 0, &next);
+		if (!status)
+			from = next;
+		else if (status == -TSR_E_AGAIN && time_before(jiffies, limit))
+			usleep_range(50, 200);
+		else
+			break;
+		cond_resched();
+	} while (status || from);
+	if (status)
+		pr_err("the hypervisor does not let go of what was registered before: %s\n", tsr_error_text(status));
+	return tsr_errno(status);
+}
+
 int tsr_hv_init(void)
 {
 	unsigned int cpu;
 	int err = find_hypervisor();
 
+	if (!err)
+		err = reset_host();
 	if (err)
 		return err;
 	for_each_possible_cpu(cpu) {

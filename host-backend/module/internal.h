@@ -69,6 +69,7 @@ struct tsr_chunk {
 	u16 count;  /* 1..TSR_DONATE_MAX */
 	u8 kind;    /* enum tsr_chunk_kind */
 	bool given; /* the guest's: not to be touched or freed */
+	bool foreign; /* of a kernel before this one: nothing of ours to free */
 };
 
 struct tsr_memory {
@@ -76,6 +77,13 @@ struct tsr_memory {
 	u32 nr, max;
 };
 
+/*
+ * Each page of a guest's chunks carries a mark in its struct page from donation to its return: which guest's, and whether it is a
+ * kept one. It tells a later module of this kernel what an earlier one has allocated; another kernel has no such marks.
+ */
+bool tsr_page_marked(unsigned long pfn, u32 guest, bool kept);
+/* The guest's memory as the hypervisor has it, and the kept pages before its runs. An errno. */
+int tsr_memory_find(struct tsr_memory *mem, u32 guest);
 /* Allocates for a guest of this size; -ENOMEM, -EINTR (a fatal signal). */
 int tsr_memory_alloc(struct tsr_memory *mem, u64 mem_pages, u32 vcpus);
 /* Donates tables, then RAM ascending from gfn 0. An errno; what was given until then is noted. */
@@ -145,6 +153,7 @@ struct tsr_guest {
 
 	struct mutex lock;     /* load, launch, destroy */
 	bool launched;
+	bool paused;           /* its virtual CPUs have no threads, and it holds no reference to the module */
 	bool dead;             /* destroyed: the id means nothing any more; also under gate */
 	struct rw_semaphore gate;
 
@@ -174,6 +183,14 @@ void tsr_guest_set_ended(struct tsr_guest *guest);
 int tsr_guest_create(struct tsr_ioc_create *create); /* fills in create->guest */
 int tsr_guest_load(struct tsr_guest *guest, const struct tsr_ioc_load *load);
 int tsr_guest_launch(struct tsr_guest *guest, struct tsr_guest_launch *launch);
+void tsr_guest_close_door(void); /* none is created from here on */
+
+/* handover.c: pauses, and what outlives this module or has outlived another kernel */
+int tsr_guest_pause(struct tsr_guest *guest);
+int tsr_guest_resume(struct tsr_guest *guest);
+/* At load, before anybody can call: takes over paused guests, destroys those of another kernel. An errno. */
+int tsr_adopt_all(void);
+void tsr_abandon_all(void); /* at unload: all are paused */
 
 /* registry.c */
 int tsr_registry_add(struct tsr_guest *guest); /* takes a reference for the list; -EEXIST if the name is in use */

@@ -76,6 +76,7 @@ static long ioc_list(void __user *arg)
 			return -ENOENT;
 		start = guest->id + 1;
 		found.guest = guest->id;
+		found.flags = READ_ONCE(guest->paused) ? TSR_IOC_GUEST_PAUSED : 0;
 		memcpy(found.name, guest->name, sizeof(found.name));
 		err = tsr_guest_call(guest, &call);
 		tsr_guest_put(guest);
@@ -211,6 +212,16 @@ static long guest_destroy(struct tsr_guest *guest, void __user *arg)
 	return tsr_guest_destroy(guest);
 }
 
+static long guest_pause(struct tsr_guest *guest, void __user *arg)
+{
+	return tsr_guest_pause(guest);
+}
+
+static long guest_resume(struct tsr_guest *guest, void __user *arg)
+{
+	return tsr_guest_resume(guest);
+}
+
 static long guest_console(struct tsr_guest *guest, void __user *arg)
 {
 	return tsr_console_open(guest);
@@ -225,6 +236,8 @@ static const struct {
 	{ TSR_IOC_LAUNCH, guest_launch },
 	{ TSR_IOC_STOP, guest_stop },
 	{ TSR_IOC_DESTROY, guest_destroy },
+	{ TSR_IOC_PAUSE, guest_pause },
+	{ TSR_IOC_RESUME, guest_resume },
 	{ TSR_IOC_CONSOLE, guest_console },
 	{ TSR_IOC_CONSOLE_INPUT, guest_console_input },
 	{ TSR_IOC_ATTACH, guest_attach },
@@ -286,12 +299,13 @@ static struct miscdevice tsr_device = {
 	.mode = 0600,
 };
 
-/* The machine restarts or stops: guests' memory is scrubbed and returned first. */
+/* The machine restarts or stops, or kexec starts another kernel, which could not use guests' memory: it is returned first, scrubbed. */
 static int reboot(struct notifier_block *block, unsigned long action, void *data)
 {
 	struct tsr_guest *guest;
 	u32 next = 0;
 
+	tsr_guest_close_door();
 	while ((guest = tsr_registry_next(next))) {
 		pr_info("guest %s is destroyed, since the host goes down\n", guest->name);
 		next = guest->id + 1;
@@ -309,9 +323,12 @@ static int __init tsr_init(void)
 
 	if (err)
 		return err;
-	err = register_reboot_notifier(&tsr_reboot);
+	err = tsr_adopt_all();
 	if (err)
 		goto out_hv;
+	err = register_reboot_notifier(&tsr_reboot);
+	if (err)
+		goto out_abandon;
 	err = misc_register(&tsr_device);
 	if (err)
 		goto out_reboot;
@@ -319,17 +336,20 @@ static int __init tsr_init(void)
 	return 0;
 out_reboot:
 	unregister_reboot_notifier(&tsr_reboot);
+out_abandon:
+	tsr_abandon_all();
 out_hv:
 	tsr_hv_exit();
 	return err;
 }
 
-/* Guests and descriptors hold the module, so there is none of either. */
+/* Descriptors hold the module, and guests that are not paused: so there is none of either. */
 static void __exit tsr_exit(void)
 {
 	misc_deregister(&tsr_device);
 	unregister_reboot_notifier(&tsr_reboot);
 	tsr_window_flush();
+	tsr_abandon_all();
 	tsr_hv_exit();
 }
 

@@ -25,6 +25,20 @@
 #define LOWEST_PFN      0x1000u /* nothing below 16 MiB can be given: firmware and old devices reach it */
 #define GIVE_PAGES      1024u /* in one hypercall: it scrubs them, and this CPU takes no interrupt meanwhile */
 
+#define MARK      0x7465737365720000ul /* in page->private, with: */
+#define MARK_KEPT 0x8000ul             /* and the guest's number */
+
+static void mark(unsigned long pfn, u32 count, unsigned long what)
+{
+	while (count--)
+		set_page_private(pfn_to_page(pfn++), what);
+}
+
+bool tsr_page_marked(unsigned long pfn, u32 guest, bool kept)
+{
+	return pfn_valid(pfn) && page_private(pfn_to_page(pfn)) == (MARK | guest | (kept ? MARK_KEPT : 0));
+}
+
 static int add_chunk(struct tsr_memory *mem, unsigned long pfn, u32 count, u8 kind)
 {
 	if (mem->nr == mem->max) {
@@ -45,6 +59,7 @@ static int add_chunk(struct tsr_memory *mem, unsigned long pfn, u32 count, u8 ki
 
 static void free_pages_at(unsigned long pfn, u32 count)
 {
+	mark(pfn, count, 0);
 	while (count--)
 		__free_page(pfn_to_page(pfn++));
 }
@@ -106,21 +121,19 @@ static int by_pfn(const void *a, const void *b)
 	return x->pfn < y->pfn ? -1 : x->pfn > y->pfn;
 }
 
-/* Cuts what is left of a block: tables first, then RAM, the rest kept. */
+/* Cuts what is left of a block: tables first, then RAM; the rest goes back. */
 static int cut(struct tsr_memory *mem, unsigned long pfn, u32 count, u64 *tables, u64 *ram)
 {
 	while (count) {
 		u64 *want = *tables ? tables : ram;
-		u32 n = *want ? min_t(u64, *want, count) : count;
-		u8 kind = *tables ? TSR_CHUNK_TABLE : *ram ? TSR_CHUNK_RAM : TSR_CHUNK_KEPT;
-		int err = add_chunk(mem, pfn, n, kind);
+		u32 n = min_t(u64, *want, count);
+		int err = n ? add_chunk(mem, pfn, n, *tables ? TSR_CHUNK_TABLE : TSR_CHUNK_RAM) : 0;
 
-		if (err) {
+		if (err || !n) {
 			free_pages_at(pfn, count);
 			return err;
 		}
-		if (*want)
-			*want -= n;
+		*want -= n;
 		pfn += n;
 		count -= n;
 	}
@@ -141,7 +154,7 @@ static int assign(struct tsr_memory *mem, u64 tables, u64 ram)
 		unsigned long pfn = blocks.chunk[i].pfn;
 		u32 count = blocks.chunk[i].count;
 
-		if (!err && pfn != end) {
+		if (!err && pfn != end && (tables || ram)) {
 			err = add_chunk(mem, pfn, 1, TSR_CHUNK_KEPT);
 			if (!err) {
 				pfn++;
@@ -215,11 +228,13 @@ int tsr_memory_donate(struct tsr_memory *mem, u32 guest)
 {
 	static const u8 kinds[] = { TSR_CHUNK_TABLE, TSR_CHUNK_RAM };
 	u64 gfn = 0;
+	u32 i;
 	int k;
 
+	for (i = 0; i < mem->nr; i++)
+		mark(mem->chunk[i].pfn, mem->chunk[i].count, MARK | guest | (mem->chunk[i].kind == TSR_CHUNK_KEPT ? MARK_KEPT : 0));
 	for (k = 0; k < ARRAY_SIZE(kinds); k++) {
-		u32 i = 0;
-
+		i = 0;
 		while (i < mem->nr) {
 			int next = donate_batch(mem, guest, kinds[k], i, &gfn);
 
@@ -282,7 +297,7 @@ void tsr_memory_free(struct tsr_memory *mem, const char *name)
 
 		if (c->given)
 			leaked += c->count; /* freed, it would be handed out and fault */
-		else
+		else if (!c->foreign && !(c->kind == TSR_CHUNK_KEPT && i + 1 < mem->nr && mem->chunk[i + 1].given))
 			free_pages_at(c->pfn, c->count);
 		cond_resched();
 	}
@@ -290,4 +305,50 @@ void tsr_memory_free(struct tsr_memory *mem, const char *name)
 		pr_err("guest %s: %llu pages stay with the hypervisor until the machine restarts\n", name, leaked);
 	kvfree(mem->chunk);
 	*mem = (struct tsr_memory){};
+}
+
+static int find_run(struct tsr_memory *mem, u32 guest, unsigned long pfn, u32 count, u8 kind)
+{
+	const struct tsr_chunk *last = mem->nr ? &mem->chunk[mem->nr - 1] : NULL;
+	int err = 0;
+
+	if ((!last || last->pfn + last->count != pfn) && tsr_page_marked(pfn - 1, guest, true))
+		err = add_chunk(mem, pfn - 1, 1, TSR_CHUNK_KEPT);
+	while (count && !err) {
+		bool foreign = !tsr_page_marked(pfn, guest, false);
+		u32 n = 1;
+
+		while (n < count && n < TSR_DONATE_MAX && tsr_page_marked(pfn + n, guest, false) != foreign)
+			n++;
+		err = add_chunk(mem, pfn, n, kind);
+		if (!err) {
+			mem->chunk[mem->nr - 1].given = true;
+			mem->chunk[mem->nr - 1].foreign = foreign;
+		}
+		pfn += n;
+		count -= n;
+	}
+	return err;
+}
+
+int tsr_memory_find(struct tsr_memory *mem, u32 guest)
+{
+	struct tsr_guest_frames *list = kmalloc(sizeof(*list), GFP_KERNEL);
+	struct tsr_hypercall call = { .nr = TSR_CALL_GUEST_FRAMES, .a1 = guest, .out = list, .out_len = sizeof(*list) };
+	int err = list ? 0 : -ENOMEM;
+	u32 i;
+
+	*mem = (struct tsr_memory){};
+	while (!err) {
+		err = tsr_errno(tsr_hypercall(&call));
+		for (i = 0; !err && i < min_t(u32, list->count, ARRAY_SIZE(list->run)); i++)
+			err = find_run(mem, guest, list->run[i].pfn, list->run[i].count,
+				       list->run[i].flags & TSR_DONATE_TABLES ? TSR_CHUNK_TABLE : TSR_CHUNK_RAM);
+		call.a0 = call.value;
+		if (!call.a0)
+			break;
+		cond_resched();
+	}
+	kfree(list);
+	return err;
 }

@@ -36,10 +36,12 @@ struct tsr_ioc_launch {
 
 struct tsr_ioc_guest {
 	uint32_t guest; /* LIST: in: start from this id, out: the guest found */
-	uint32_t reserved;
+	uint32_t flags; /* TSR_IOC_GUEST_* */
 	char name[TSR_NAME_SIZE];
 	struct tsr_guest_info info;
 };
+
+#define TSR_IOC_GUEST_PAUSED (1u << 0)
 
 /* What the host itself noted about a guest. */
 struct tsr_ioc_config {
@@ -147,6 +149,8 @@ struct tsr_ioc_backend {
 #define TSR_IOC_CONFIG        _IOWR(TSR_IOC_MAGIC, 11, struct tsr_ioc_config)
 #define TSR_IOC_BACKEND       _IOWR(TSR_IOC_MAGIC, 12, struct tsr_ioc_backend) /* what a device's backend counts */
 #define TSR_IOC_DMA_FAULTS    _IOR(TSR_IOC_MAGIC, 13, struct tsr_dma_faults) /* the latest, oldest first; counts stay */
+#define TSR_IOC_PAUSE         _IOW(TSR_IOC_MAGIC, 14, uint32_t) /* returns when none of its virtual CPUs runs */
+#define TSR_IOC_RESUME        _IOW(TSR_IOC_MAGIC, 15, uint32_t)
 
 struct tsr_ioc_tokens {
 	uint32_t start; /* in: first slot; out: next, 0 at the end */
