@@ -3,6 +3,9 @@
 # Tessera's build. Everything is made under build/: build/deps is what comes from Debian, build/$(VARIANT) is ours.
 # `make help` lists the targets. The parts' rules are in mk/, one file each; mk/README.md says how a part joins in.
 
+# An ordinary user's has none of them on Debian, and depmod, mke2fs and sfdisk are there.
+export PATH := $(PATH):/usr/sbin:/sbin
+
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules --no-print-directory

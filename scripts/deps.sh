@@ -12,6 +12,7 @@
 set -eu
 
 cd "$(dirname "$0")/.."
+PATH=$PATH:/usr/sbin:/sbin
 DEPS=$PWD/build/deps
 APT=$DEPS/apt
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
