@@ -21,7 +21,7 @@ BIOS_GRUB, BIOS_BOOT, ESP, LINUX = "/usr/lib/grub/i386-pc", "21686148-6449-6E6F-
 # All that a menu of Debian's update-grub loads, so that no directory of modules is needed beside it.
 MODULES = ["all_video", "configfile", "echo", "ext2", "fat", "font", "gettext", "gfxterm", "gzio", "halt", "linux", "loadenv",
            "minicmd", "multiboot2", "normal", "part_gpt", "part_msdos", "probe", "reboot", "search", "search_fs_file", "search_fs_uuid",
-           "search_label", "serial", "sleep", "terminal", "test", "true"]
+           "search_label", "serial", "sleep", "terminal", "test", "true", "wrmsr"]
 
 
 def run(*command):

@@ -52,6 +52,12 @@ void apic_init_cpu(void)
 
 	if (!(base & BASE_EN) || (base & BASE_ADDR) != APIC_BASE_PA)
 		panic("the local APIC is off or moved (%lx)", base);
+	/* From the firmware. Linux has x2APIC only with interrupt remapping, which is not shown to it, and else turns it off: later that is refused. */
+	if ((base & BASE_EXTD) && (uint32_t)rdmsr(MSR_X2APIC + APIC_ID / 16) < 255) {
+		wrmsr(MSR_APIC_BASE, base & ~(BASE_EXTD | BASE_EN));
+		base &= ~BASE_EXTD;
+		wrmsr(MSR_APIC_BASE, base);
+	}
 	c->x2apic = base & BASE_EXTD;
 	c->apic_id = c->x2apic ? apic_read(APIC_ID) : apic_read(APIC_ID) >> 24;
 	apic_write(APIC_SVR, apic_read(APIC_SVR) | SVR_ON);

@@ -1,26 +1,32 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """A host whose local APICs are in x2APIC mode, which QEMU's emulation offers since version 9 (Debian 13 has 10)."""
 
+import os
 import re
 import subprocess
 
 import attack
 from attack import order, refused
-from machine import Machine
+from machine import ROOT, Machine
 from suite import Skip
 
 # A kernel without interrupt remapping uses the mode only on hypervisors that it knows. QEMU's own answers to VMware's port; the serial number makes the
 # kernel ask there.
 KNOWN = ["-smbios", "type=1,serial=VMware-0"]
 ID, ICR, LVT_TIMER, APIC_BASE = 0x802, 0x830, 0x832, 0x1B
+CPU = "EPYC,+svm,+npt,+x2apic"
+
+
+def offered():
+    version = subprocess.run(["qemu-system-x86_64", "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    if int(re.search(r"version (\d+)", version).group(1)) < 9:
+        raise Skip("this QEMU emulates no x2APIC")
 
 
 def test_x2apic():
     """in x2APIC mode the host starts, stops and interrupts its CPUs, revokes reach all of them, and neither id, mode, SMI nor INIT get through [GUARD-1] [GUARD-2] [GUARD-3]"""
-    version = subprocess.run(["qemu-system-x86_64", "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout
-    if int(re.search(r"version (\d+)", version).group(1)) < 9:
-        raise Skip("this QEMU emulates no x2APIC")
-    with Machine(smp=4, mem=1024, cpu="EPYC,+svm,+npt,+x2apic", devices=KNOWN, name="x2apic") as m:
+    offered()
+    with Machine(smp=4, mem=1024, cpu=CPU, devices=KNOWN, name="x2apic") as m:
         m.wait_ready()
         log = m.run("dmesg")
         assert "x2apic enabled" in log and "APIC: Switch to physical" not in log, log
@@ -47,3 +53,24 @@ def test_x2apic():
         assert attack.info(m)["shootdown_ipis"] > before["shootdown_ipis"], "no shoot-down sent an NMI: nothing was tried"
         assert attack.info(m)["census.guests"] == 0
         m.power_off()
+
+
+def test_x2apic_by_firmware():
+    """where the firmware (here GRUB) has turned x2APIC on, the host begins without it, and with all its CPUs [BOOT-8]"""
+    offered()
+    build = os.path.join(ROOT, "build/default")
+    config, disk = os.path.join(build, "x2apic.cfg"), os.path.join(build, "x2apic.disk")
+    with open(config, "w", encoding="ascii") as f:
+        f.write("wrmsr 0x1b 0xfee00d00\nmultiboot2 /tessera iommu=off\nmodule2 /vmlinuz console=ttyS0,115200 panic=-1\nmodule2 /host.img\nboot\n")
+    subprocess.run([os.path.join(ROOT, "scripts/mkdisk.py"), "--out", disk, "--config", config, "--file", f"{build}/hv/tessera.elf32:tessera",
+                    "--file", f"{ROOT}/build/deps/vmlinuz:vmlinuz", "--file", f"{build}/host.img:host.img"], check=True)
+    try:
+        with Machine(start=disk, smp=2, mem=1024, cpu=CPU, name="x2apic-firmware") as m:
+            m.wait_ready()
+            assert m.run("nproc").strip() == "2"
+            attack.load(m)
+            for cpu in range(2):
+                assert order(m, "rdmsr", APIC_BASE, cpu=cpu).value & 0xC00 == 0x800, f"CPU {cpu} is in another mode"
+            m.power_off()
+    finally:
+        os.unlink(disk)
