@@ -23,7 +23,7 @@ help:
 	@echo 'make host          tesserad and the tessera command'
 	@echo 'make man           manual pages                    make install [DESTDIR=...] [PREFIX=/usr]'
 	@echo 'make unit [T=name] unit tests, or one of them      make fuzz [FUZZ_TIME=60] [T=name]'
-	@echo 'make torture       the long form of the hostile tests, hours, in segments that resume; [T="NAME..."], tests/torture.py --help'
+	@echo 'make torture       the long form of the hostile tests and of power cuts, hours, in segments that resume; [T="NAME..."], tests/torture.py --help'
 	@echo 'make coverage      lines of the core that the unit tests run through'
 	@echo 'make deb           the Debian package             make image     a bootable disk with a Debian host (root)'
 	@echo 'make test-image    the main job on that disk, by GRUB from BIOS and from UEFI (20 minutes); SUITE=trixie: Debian 13'

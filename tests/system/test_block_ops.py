@@ -60,6 +60,15 @@ def test_partitions(m):
     assert int(first[1]) == 56 << 11, first
 
 
+def fsx_sees(guest, path):
+    """Control: somebody else writes to its file."""
+    guest.run(f"rm -f /tmp/quiet; (n=0; until [ -e /tmp/quiet ]; do n=$(((n + 7) % 64)); dd if=/dev/urandom of={path} bs=4k count=1 seek=$n conv=notrunc; "
+              "done) >/dev/null 2>&1 &")
+    status, text = guest.sh(f"guest_fsx -s 1 -n 5000 -l 262144 {path}")
+    guest.run(f"touch /tmp/quiet; rm -f {path}")
+    assert status == 1 and "should be" in text, f"fsx did not see that its file was changed: {text}"
+
+
 def test_file_systems(m):
     """ext4, xfs and btrfs on partitions of a sealed disk: random operations against a model, and each checker finds nothing"""
     guest = shared(m)
@@ -69,6 +78,8 @@ def test_file_systems(m):
         text = guest.run(f"guest_fsx -s {number} -n 200 -l 2097152 /mnt/one && guest_fsx -s 1{number} -n 100 -l 1048576 -d /mnt/two", 400)
         counts = {op: int(n) for op, n in re.findall(r"(\w+)=(\d+)", text)}
         assert all(counts[op] for op in ("read", "write", "mapread", "mapwrite", "truncate", "punch", "fsync")), text
+        if number == 1:
+            fsx_sees(guest, "/mnt/three")
         guest.run("fstrim /mnt")
         status, text = guest.sh(f"umount /mnt && {check} {part}", 300)
         assert status == 0, f"{name}: {text}"
