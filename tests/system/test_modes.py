@@ -55,8 +55,8 @@ def check_use(mode, done):
 
 
 def test_each_mode_carries_the_same_load(m):
-    """2 MiB are written and verified in each way of moving pages, each reads what the one before has written, and only it moves pages
-    so"""
+    """2 MiB are written and verified in each way of moving pages, after random operations; each reads what the one before has written, and only
+    it moves pages so"""
     ready(m)
     with fio_guest(m, name="modes", disk=raw(m, "tsr-nvme")) as guest:
         guest.ready_disk()
@@ -65,6 +65,7 @@ def test_each_mode_carries_the_same_load(m):
             set_mode(guest, mode)
             assert io(guest)["asked"] == mode, io(guest)
             run_fio(guest, SIZE, "--verify_only")
+            guest.run("guest_fsx -s 5 -n 60 -l 524288 /dev/tsr0")
             before = used(guest)
             run_fio(guest, SIZE)
             check_use(mode, used(guest, before))
