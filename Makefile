@@ -25,6 +25,8 @@ help:
 	@echo 'make unit [T=name] unit tests, or one of them      make fuzz [FUZZ_TIME=60] [T=name]'
 	@echo 'make torture       the long form of the hostile tests and of power cuts, hours, in segments that resume; [T="NAME..."], tests/torture.py --help'
 	@echo 'make coverage      lines of the core that the unit tests run through'
+	@echo 'make mutants       errors made in the core one by one, which unit tests have to notice [COUNT=200 SEED=1]'
+	@echo 'make model         the life of tokens as a model, by SPIN [LONG=1]'
 	@echo 'make deb           the Debian package             make image     a bootable disk with a Debian host (root)'
 	@echo 'make test-image    the main job on that disk, by GRUB from BIOS and from UEFI (20 minutes); SUITE=trixie: Debian 13'
 	@echo 'make test-readme   do what README.md says, in a new Debian and on the emulated machine (root, half an hour)'

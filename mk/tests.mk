@@ -2,7 +2,7 @@
 # Unit tests (cmocka), fuzzers (libFuzzer), and the run of everything. A test names what it is built from in comments:
 #	/* sources: hv/core/*.c tests/unit/fake_arch.c */	/* libs: -lsodium */	/* flags: -DX=1 */
 
-.PHONY: unit unit-build coverage fuzz fuzz-build test system images-test torture
+.PHONY: unit unit-build coverage model mutants fuzz fuzz-build test system images-test torture
 comment = $(shell sed -n 's|^/\* $(2): \(.*\) \*/$$|\1|p' $(1))
 tests-in = $(patsubst tests/$(1)/%.c,%,$(shell grep -ls '^/\* sources: ' tests/$(1)/*.c))
 # The sources a test names, without the word "none" and without repeats.
@@ -49,6 +49,14 @@ unit: unit-build
 coverage: unit-build
 	@tests/coverage.py --variant $(VARIANT)
 
+# The life of tokens, by SPIN. LONG=1: also what takes minutes and gigabytes.
+model: $(DEPS)/.done
+	@tests/run --variant $(VARIANT) model $(if $(LONG),--long) $(if $(T),--only '$(T)')
+
+# Errors made in the core one at a time, which the unit tests have to notice. COUNT=0 makes all there are.
+mutants: $(DEPS)/.done
+	@tests/mutants.py $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
+
 # --- fuzzers
 fuzz_CC := clang
 fuzz_LDFLAGS := -fsanitize=fuzzer,address,undefined
@@ -81,7 +89,7 @@ images-test: all
 system: images-test
 	@tests/run --variant $(VARIANT) system $(if $(T),--only '$(T)') $(JOBS:%=--jobs %)
 test: deps images-test unit-build fuzz-build
-	@tests/run --variant $(VARIANT) unit fuzz system
+	@tests/run --variant $(VARIANT) unit model fuzz system --fuzz-time $(FUZZ_TIME)
 
 # The long form of the hostile tests: tests/torture.py --help.
 torture: deps images-test unit-build fuzz-build

@@ -168,9 +168,14 @@ uint64_t guest_ram(const struct domain *d)
 
 void guest_unmake(struct domain *d)
 {
+	assert_int_equal(host_call(TSR_CALL_GUEST_DESTROY, 0, d->id, 0), TSR_OK);
+	guest_bury(d);
+}
+
+void guest_bury(struct domain *d)
+{
 	uint64_t tables = d->table_pages, ram = d->ram_pages;
 
-	assert_int_equal(host_call(TSR_CALL_GUEST_DESTROY, 0, d->id, 0), TSR_OK);
 	for (uint64_t g = 0; g < ram; g += TSR_DONATE_MAX)
 		assert_int_equal(reclaim(d, ram_of[d->id] + g, run_at(g, ram)), TSR_OK);
 	assert_int_equal(reclaim(d, tables_of[d->id], (uint32_t)tables), TSR_OK);

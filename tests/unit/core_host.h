@@ -54,6 +54,7 @@ struct domain *guest_make_smp(uint64_t mem_pages, uint32_t vcpus);
 uint64_t guest_ram(const struct domain *d);
 /* Stops, destroys and reclaims all of it. */
 void guest_unmake(struct domain *d);
+void guest_bury(struct domain *d); /* reclaims it: it is dying already */
 uint8_t *guest_page(const struct domain *d, uint64_t g);
 
 struct tsr_token token_issue(struct domain *d, uint64_t g, uint32_t pages, uint8_t dir);
