@@ -170,6 +170,9 @@ def cut(run, vcpus, mode):
     os.replace(medium.path, image(run))
     medium.forget()
     run.saved["left"] = dict(left, build=build)
+    if run.left == 1:
+        os.unlink(image(run))
+        run.saved.clear()
     return 1
 
 
