@@ -36,7 +36,7 @@ $(B)/host.img: $(IMAGE_INPUTS) $(shell find $(ROOTFS)/host -type f) $(filter-out
 	@$(MKINITRAMFS) --out $@ $(HOST_MODULES:%=--module %) $(call ko-args,$(B)/modules/host/*.ko $(B)/modules/test/host_*.ko) \
 		--tree $(ROOTFS)/host $(foreach f,$(HOST) $(TOOLS_host),--file $(f):bin/$(notdir $(f))) \
 		$(call dir-args,$(B)/guests/*.bin $(B)/guests/*.elf,guests) \
-		--elf /sbin/mkfs.ext4:bin/mkfs.ext4 --elf /sbin/e2fsck:bin/e2fsck \
+		--elf /sbin/mkfs.ext4:bin/mkfs.ext4 --elf /sbin/e2fsck:bin/e2fsck --elf /usr/bin/chrt:bin/chrt \
 		--file $(DEPS)/vmlinuz:guest/vmlinuz --file $(B)/guest.img:guest/initrd.img
 
 # What is too large for every boot lies on a disk of its own, which the host mounts on /media: guests' images with real input

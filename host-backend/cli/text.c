@@ -125,7 +125,7 @@ const char *guest_state_text(const struct tsr_ioc_guest *guest)
 	case TSR_GUEST_BUILDING:
 		return "building";
 	case TSR_GUEST_RUNNING:
-		return guest->flags & TSR_IOC_GUEST_PAUSED ? "paused" : "running";
+		return guest->flags & TSR_IOC_GUEST_PAUSED ? "paused" : guest->flags & TSR_IOC_GUEST_STALLED ? "stalled" : "running";
 	case TSR_GUEST_STOPPED:
 		return info->end < sizeof(ends) / sizeof(ends[0]) ? ends[info->end] : "stopped: unknown reason";
 	case TSR_GUEST_DYING:

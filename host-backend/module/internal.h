@@ -127,6 +127,8 @@ struct tsr_vcpu {
 	struct hrtimer timer;
 	int timer_cpu;      /* where timer was started for timer_deadline */
 	u64 timer_deadline; /* host TSC */
+	unsigned long due;  /* jiffies | 1 when its thread is next to be seen at work; 0: when it is woken */
+	bool stalled;       /* watch.c has said so */
 	struct tsr_run_exit exit;
 };
 
@@ -206,6 +208,11 @@ void tsr_vcpus_start(struct tsr_guest *guest);
 void tsr_vcpus_wake(struct tsr_guest *guest, u64 set);
 #define TSR_VCPUS_ALL (~0ull)
 void tsr_vcpus_join(struct tsr_guest *guest);
+
+/* watch.c: says which virtual CPUs are kept from running */
+bool tsr_guest_stalled(struct tsr_guest *guest);
+int tsr_watch_start(void); /* an errno */
+void tsr_watch_stop(void);
 
 /* ------------------------------------------------------------------ backends */
 

@@ -76,7 +76,7 @@ static long ioc_list(void __user *arg)
 			return -ENOENT;
 		start = guest->id + 1;
 		found.guest = guest->id;
-		found.flags = READ_ONCE(guest->paused) ? TSR_IOC_GUEST_PAUSED : 0;
+		found.flags = (READ_ONCE(guest->paused) ? TSR_IOC_GUEST_PAUSED : 0) | (tsr_guest_stalled(guest) ? TSR_IOC_GUEST_STALLED : 0);
 		memcpy(found.name, guest->name, sizeof(found.name));
 		err = tsr_guest_call(guest, &call);
 		tsr_guest_put(guest);
@@ -329,11 +329,16 @@ static int __init tsr_init(void)
 	err = register_reboot_notifier(&tsr_reboot);
 	if (err)
 		goto out_abandon;
-	err = misc_register(&tsr_device);
+	err = tsr_watch_start();
 	if (err)
 		goto out_reboot;
+	err = misc_register(&tsr_device);
+	if (err)
+		goto out_watch;
 	pr_info("ready: /dev/tessera\n");
 	return 0;
+out_watch:
+	tsr_watch_stop();
 out_reboot:
 	unregister_reboot_notifier(&tsr_reboot);
 out_abandon:
@@ -347,6 +352,7 @@ out_hv:
 static void __exit tsr_exit(void)
 {
 	misc_deregister(&tsr_device);
+	tsr_watch_stop();
 	unregister_reboot_notifier(&tsr_reboot);
 	tsr_window_flush();
 	tsr_abandon_all();

@@ -66,6 +66,7 @@ static int run(struct tsr_vcpu *v)
 {
 	int status = 0;
 
+	WRITE_ONCE(v->due, jiffies | 1);
 	smp_store_mb(v->kick, false); /* before the hypervisor looks at events */
 	local_irq_disable();
 	if (need_resched() || kthread_should_stop()) {
@@ -84,6 +85,7 @@ static void sleep_halted(struct tsr_vcpu *v)
 {
 	ktime_t timeout = v->exit.deadline ? ns_to_ktime(until(v->exit.deadline)) : KTIME_MAX;
 
+	WRITE_ONCE(v->due, timeout == KTIME_MAX ? 0 : (jiffies + nsecs_to_jiffies(ktime_to_ns(timeout))) | 1);
 	if (timeout)
 		wait_event_interruptible_hrtimeout(v->wait, READ_ONCE(v->kick) || kthread_should_stop(), timeout);
 }
@@ -140,6 +142,7 @@ static int vcpu_thread(void *data)
 		tsr_vcpus_wake(v->guest, TSR_VCPUS_ALL);
 		tsr_guest_set_ended(v->guest);
 	}
+	WRITE_ONCE(v->due, 0);
 	wait_event_interruptible(v->wait, kthread_should_stop());
 	hrtimer_cancel(&v->timer);
 	return 0;
@@ -185,8 +188,10 @@ void tsr_vcpus_start(struct tsr_guest *guest)
 {
 	u32 i;
 
-	for (i = 0; i < guest->config.vcpus; i++)
+	for (i = 0; i < guest->config.vcpus; i++) {
+		WRITE_ONCE(guest->vcpu[i].due, jiffies | 1);
 		wake_up_process(guest->vcpu[i].thread);
+	}
 }
 
 void tsr_vcpus_wake(struct tsr_guest *guest, u64 set)
@@ -195,8 +200,14 @@ void tsr_vcpus_wake(struct tsr_guest *guest, u64 set)
 	u32 i;
 
 	for (i = 0; set && vcpu && i < guest->config.vcpus; i++) {
+		unsigned long due;
+
 		if (!(set & BIT_ULL(i)))
 			continue;
+		/* Before the kick, so that a thread that sees that one passes by its own mark. */
+		due = READ_ONCE(vcpu[i].due);
+		if (!due || time_after(due, jiffies))
+			WRITE_ONCE(vcpu[i].due, jiffies | 1);
 		WRITE_ONCE(vcpu[i].kick, true);
 		wake_up_interruptible(&vcpu[i].wait);
 	}
@@ -214,5 +225,6 @@ void tsr_vcpus_join(struct tsr_guest *guest)
 		kthread_stop(thread);
 		put_task_struct(thread);
 		guest->vcpu[i].thread = NULL;
+		WRITE_ONCE(guest->vcpu[i].due, 0);
 	}
 }

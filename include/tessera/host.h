@@ -41,7 +41,8 @@ struct tsr_ioc_guest {
 	struct tsr_guest_info info;
 };
 
-#define TSR_IOC_GUEST_PAUSED (1u << 0)
+#define TSR_IOC_GUEST_PAUSED  (1u << 0)
+#define TSR_IOC_GUEST_STALLED (1u << 1) /* a virtual CPU that should run is kept from it: the kernel's log says which */
 
 /* What the host itself noted about a guest. */
 struct tsr_ioc_config {

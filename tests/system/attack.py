@@ -87,3 +87,13 @@ def everywhere(m, op, *args):
 def hidden(m):
     """The runs of frames of RAM and of the hypervisor's region that the host cannot read, found by reading each."""
     return everywhere(m, "sweep")[0]
+
+
+def lowest_hidden(m, step=32768):
+    """The lowest run of the host's own RAM that it cannot read, or the beginning of it: what it has given to a guest."""
+    for first, end in system_ram(m):
+        for at in range(first, end, step):
+            runs = order(m, "sweep", at, min(at + step, end)).runs()
+            if runs:
+                return runs[0]
+    return m.fail("this host can read all its memory")

@@ -9,7 +9,7 @@ from guest import shared
 from test_life import census, settled
 
 MACHINE = dict(smp=2, mem=2048, media=True)
-ROUNDS = 3
+ROUNDS = 2
 FIO = ("fio --name=life --filename=/dev/tsr0 --direct=1 --rw=randwrite --bs=16k --size=64M --ioengine=libaio --iodepth=32 --time_based "
        "--runtime=600 --verify=crc32c --verify_fatal=1 --verify_backlog=512 --output=/tmp/life.log")
 CPU1 = "/sys/devices/system/cpu/cpu1/online"
@@ -67,9 +67,9 @@ def test_processors_go_and_come(m):
     before = None
     with Load(m) as load:
         for n in range(ROUNDS):
-            # Bound to the processor that goes, to the one that stays, to both: Linux moves what is bound to one that went.
+            # Bound to the processor that goes, then to none: Linux moves what is bound to one that went.
             for thread in threads(m, guest):
-                m.run(f"taskset -p {(2, 3, 1)[n % 3]} {thread}")
+                m.run(f"taskset -p {(2, 3)[n % 2]} {thread}")
             load.goes_on()
             now = census(m)
             before = before or now
@@ -77,11 +77,11 @@ def test_processors_go_and_come(m):
             assert now["displaced"] > 0
             was = attack.info(m)["shootdowns"]
             # Pages are given and taken back meanwhile: each waits until all processors have let go, those that are off as well.
-            m.run(f"(for i in 1 2 3; do tessera guest run --name s$i --memory 4M --raw /guests/hello.bin && tessera guest destroy s$i; done >/dev/null; echo $? "
+            m.run(f"(for i in 1 2; do tessera guest run --name s$i --memory 4M --raw /guests/hello.bin && tessera guest destroy s$i; done >/dev/null; echo $? "
                   f">/run/life.rc) & echo 0 >{CPU1} && tessera guest run --name off --memory 4M --raw /guests/hello.bin >/dev/null && tessera guest destroy off "
                   f">/dev/null && [ $(nproc) = 1 ]; r=$?; echo 1 >{CPU1} && wait && [ $(nproc) = 2 ] && exit $r", 240)
             assert m.run("cat /run/life.rc").strip() == "0"
-            assert attack.info(m)["shootdowns"] >= was + 8
+            assert attack.info(m)["shootdowns"] >= was + 6
             load.goes_on()
         assert settled(m, before) == before
 
@@ -92,7 +92,7 @@ def test_daemon_is_replaced(m):
     log = "/run/tesserad.shared.log"
     with Load(m) as load:
         m.run(f": >{log}")
-        for _ in range(3):
+        for _ in range(2):
             old = guest.show()["devices"][0]["backend"]
             # As a package manager does it: the running one keeps its file, which has no name any more.
             m.run("cp /bin/tesserad /bin/tesserad.new && mv /bin/tesserad.new /bin/tesserad")
@@ -105,7 +105,7 @@ def test_daemon_is_replaced(m):
             assert m.sh(f"[ -e /proc/{old} ]")[0]
             load.goes_on()
     said = m.run(f"cat {log}")
-    assert said.count("finishing the requests in flight") == 3, said
+    assert said.count("finishing the requests in flight") == 2, said
 
 
 def guests(m):
@@ -132,8 +132,7 @@ def test_module_is_reloaded(m):
         assert all(g["state"] == "paused" for g in paused.values()), paused
         assert m.sh("rmmod tessera_host 2>&1")[0], "removed under a disk's back-end"
         guest.detach()
-        hypervisor = attack.info(m)["hv_base_pfn"]
-        noted = 4096 * (min(first for first, _ in attack.hidden(m) if first != hypervisor) - 1)
+        noted = 4096 * (attack.lowest_hidden(m)[0] - 1)
         m.run("gsh close shared; rmmod tessera_host && [ ! -e /dev/tessera ]")
         # What a module of another version has noted.
         version = attack.order(m, "read", noted, 1).value
@@ -157,3 +156,19 @@ def test_module_is_reloaded(m):
         m.run("tessera guest pause spare && tessera guest destroy spare")
         now = settled(m, empty)
         assert now == empty, (now, empty)
+
+
+def test_starved_thread(m):
+    """a virtual CPU whose thread does not get to run is named in the log and its guest shown as stalled; when it runs again, that too (HOST-28)"""
+    m.run("modprobe tessera_host && dmesg -c >/dev/null && echo 2 >/sys/module/tessera_host/parameters/stall_seconds")
+    m.run("tessera guest run --name starved --memory 4M --raw /guests/spin.bin")
+    number = guests(m)["starved"]["guest"]
+    thread = m.run(f"grep -l '^tsr{number}/0$' /proc/[0-9]*/comm | cut -d/ -f3").strip()
+    # Something of higher priority on the only processor where the thread may run.
+    m.run(f"taskset -p 2 {thread} && echo -1 >/proc/sys/kernel/sched_rt_runtime_us && (taskset 2 chrt -f 50 sh -c 'while :; do :; done' >/dev/null 2>&1 & echo $! "
+          ">/run/hog)")
+    m.run("timeout 60 sh -c 'until dmesg | grep -q \"guest starved: its virtual CPU 0 has not run\"; do usleep 100000; done'")
+    assert guests(m)["starved"]["state"] == "stalled"
+    m.run("kill -9 $(cat /run/hog); timeout 60 sh -c 'until dmesg | grep -q \"guest starved: its virtual CPU 0 runs again\"; do usleep 100000; done'")
+    assert guests(m)["starved"]["state"] == "running"
+    m.run("tessera guest destroy starved; echo 950000 >/proc/sys/kernel/sched_rt_runtime_us; echo 20 >/sys/module/tessera_host/parameters/stall_seconds")
