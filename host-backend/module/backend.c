@@ -326,6 +326,7 @@ static void leave_slot(struct tsr_backend *backend)
 	slot->rung = 0;
 	slot->backend = NULL;
 	spin_unlock(&guest->slot_lock);
+	wake_up_all(&slot->wait);
 	put_pid(pid);
 }
 

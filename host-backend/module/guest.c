@@ -3,9 +3,12 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/module.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "internal.h"
+
+#define BACKENDS_LIMIT (10 * HZ)
 
 struct tsr_guest *tsr_guest_alloc(const struct tsr_ioc_create *create)
 {
@@ -113,6 +116,34 @@ void tsr_guest_set_ended(struct tsr_guest *guest)
 		wake_up_interruptible_all(&guest->slot[i].wait);
 }
 
+/* The caller's own does not end while it waits here. */
+static bool others_serve(struct tsr_guest *guest, const struct tsr_slot *slot)
+{
+	bool yes;
+
+	spin_lock(&guest->slot_lock);
+	yes = slot->backend && slot->pid != task_tgid(current);
+	spin_unlock(&guest->slot_lock);
+	return yes;
+}
+
+/*
+ * Back-ends know by now. They end their I/O, and with it what devices still do to the guest's pages, before these become the host's
+ * again; and whoever starts the guest anew finds its images free. One that hangs is not waited for for ever: the revoke does without it.
+ */
+static void wait_for_backends(struct tsr_guest *guest)
+{
+	unsigned long end = jiffies + BACKENDS_LIMIT;
+	u32 i;
+
+	for (i = 0; i < TSR_MAX_DEVICES; i++) {
+		long left = end - jiffies;
+
+		if (!wait_event_timeout(guest->slot[i].wait, !others_serve(guest, &guest->slot[i]), max(left, 0L)))
+			pr_warn("guest %s: the back-end of device %u does not end; it is left behind\n", guest->name, i);
+	}
+}
+
 int tsr_guest_destroy(struct tsr_guest *guest)
 {
 	int status;
@@ -126,6 +157,7 @@ int tsr_guest_destroy(struct tsr_guest *guest)
 	tsr_call_regs(TSR_CALL_GUEST_STOP, 0, guest->id, 0, NULL);
 	tsr_vcpus_join(guest);
 	tsr_guest_set_ended(guest);
+	wait_for_backends(guest);
 
 	/* Revokes its tokens: backends' window pages are their own again when this returns. */
 	status = tsr_call_batch(TSR_CALL_GUEST_DESTROY, guest->id, NULL, 0, 0, NULL);
