@@ -6,6 +6,11 @@
 #include <core/guest.h>
 #include "proto/port.h"
 
+/* A test build has few, so that they go round. */
+#ifndef TSR_GENERATIONS
+#define TSR_GENERATIONS UINT32_MAX
+#endif
+
 static struct grant grants[TSR_MAX_TOKENS];
 static uint32_t first_free; /* TSR_MAX_TOKENS: none */
 static uint32_t live;
@@ -110,7 +115,7 @@ void grant_release(struct grant *g)
 {
 	struct domain *d = domain_by_id(g->issuer);
 	uint32_t slot = (uint32_t)(g - grants);
-	uint32_t generation = g->generation + 1;
+	uint32_t generation = (g->generation + 1) & TSR_GENERATIONS;
 	mfn_t m;
 
 	for (uint32_t i = 0; i < g->pages; i++)

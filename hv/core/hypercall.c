@@ -99,9 +99,12 @@ static int dispatch(struct call *c, uint64_t nr)
 	c->mail = mail.bytes;
 	size = (size_t)c->n * entry->size;
 	memcpy(mail.bytes, page, size);
+#ifdef TSR_TEST_MAIL_IN_PLACE
+	c->mail = page;
+#endif
 	ret = entry->fn(c);
 	/* Looked up again: VCPU_RUN lets go of the lock, and meanwhile another CPU may have ended all mailboxes. */
-	page = c->reply ? mailbox_page(c->v) : NULL;
+	page = c->reply && c->mail == mail.bytes ? mailbox_page(c->v) : NULL;
 	if (page)
 		memcpy(page, mail.bytes, size);
 	tsr_wipe(mail.bytes, size);

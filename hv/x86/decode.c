@@ -6,7 +6,7 @@
  * through a frame that is the host's; where they say the store goes is not looked
  * at: the fault has the address.
  */
-#include <core/core.h>
+#include <core/arch.h>
 
 #include "hv/x86/host.h"
 #include "hv/x86/x86.h"
@@ -93,7 +93,10 @@ bool decode_store(const struct vcpu_regs *r, const struct host_state *s, struct 
 
 	if (!s->code64)
 		return false;
+	/* Under the lock no frame changes hands between the look at its owner and the read. */
+	arch_lock();
 	have = fetch(s, insn);
+	arch_unlock();
 	if (insn[at] == 0x66) {
 		size = 2;
 		at++;

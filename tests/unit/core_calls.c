@@ -158,6 +158,36 @@ static void the_mailbox_is_read_once(void **state)
 	fake.on_wait = NULL;
 }
 
+/* In the middle of the call, other elements than those that were checked. */
+static void name_the_hypervisor(void)
+{
+	struct tsr_donate *el = host_mail();
+
+	for (unsigned i = 0; i < 2; i++)
+		el[i].host_pfn = FAKE_HV_FIRST + 8 + i;
+}
+
+/* [HC-9] [DON-1]: without the private copy the hypervisor's own pages go to the guest, core_controls.c */
+static void elements_changed_between_check_and_use_are_not_looked_at(void **state)
+{
+	struct tsr_guest_create config;
+	struct domain *d;
+	uint64_t tables = TSR_GUEST_TABLE_PAGES(16, 1), pfn;
+
+	(void)state;
+	guest_config(&config, 16);
+	d = guest_create_with(&config);
+	assert_int_equal(donate(d, host_take(tables), 0, (uint32_t)tables, TSR_DONATE_TABLES), TSR_OK);
+	pfn = host_take(2);
+	memset(arch_frame(mfn(FAKE_HV_FIRST + 8)), 0x5a, TSR_PAGE_SIZE);
+	fake.on_wait = name_the_hypervisor;
+	assert_int_equal(donate(d, pfn, 0, 2, 0), TSR_OK);
+	fake.on_wait = NULL;
+	assert_int_equal(*(uint8_t *)arch_frame(mfn(FAKE_HV_FIRST + 8)), 0x5a);
+	assert_int_equal(frame_of(mfn(pfn + 1))->owner, d->id);
+	assert_int_equal(frame_of(mfn(FAKE_HV_FIRST + 8))->state, FRAME_HV);
+}
+
 /* [DMA-5] */
 static void the_host_is_told_what_devices_were_refused(void **state)
 {
@@ -240,6 +270,7 @@ int main(void)
 		T(a_call_with_a_structure_needs_a_mailbox),
 		T(a_mailbox_is_one_plain_page_of_the_caller),
 		T(the_mailbox_is_read_once),
+		T(elements_changed_between_check_and_use_are_not_looked_at),
 		T(the_host_is_told_what_devices_were_refused),
 		T(info_tells_the_host_everything_and_a_guest_its_limits),
 		T(a_development_platform_says_why),
