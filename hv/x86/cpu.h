@@ -151,6 +151,7 @@ struct cpu {
 	/* Non-maskable interrupts: ours for shoot-downs, the host's own to be passed on. */
 	volatile bool nmi_ours;
 	volatile bool nmi_host;
+	bool steps;			/* the host itself stepped when its NMI handler ended */
 
 	/* Shoot-down: see shoot.c. */
 	volatile int inside;		/* domain whose translations this CPU may use, or INSIDE_NONE */

@@ -10,9 +10,7 @@
 #define SVM_DECODE	(1u << 7)
 #define VM_CR_R_INIT	(1ull << 1)	/* INIT becomes #SX, which desc.c drops */
 #define VM_CR_SVMDIS	(1ull << 4)
-#define RFLAGS_TF	(1ull << 8)
 #define RFLAGS_RF	(1ull << 16)
-#define DR6_BS		(1ull << 14)
 
 struct svm_features svm_features;
 

@@ -53,6 +53,8 @@ void svm_inject(struct vmcb *v, uint8_t vector, int err);
 void svm_skip(struct vmcb *v, uint32_t len);
 
 #define EXC_DB	1
+#define DR6_BS	(1ull << 14)
+#define RFLAGS_TF (1ull << 8)
 #define EXC_UD	6
 #define EXC_DF	8
 #define EXC_GP	13

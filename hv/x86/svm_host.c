@@ -232,6 +232,39 @@ static void exit_vmmcall(struct cpu *c, struct vmcb *v)
 	svm_skip(v, 3);
 }
 
+/*
+ * The host's NMIs, one at a time: the next waits until the handler of the one before has executed its IRET (APM vol. 2, 8.2.3), or its frame
+ * would be overwritten while in use. The processor does not keep count when NMIs are intercepted: the IRET is, and is stepped over.
+ */
+static bool nmi_open(const struct vmcb *v)
+{
+	return !(v->intercept1 & VMCB_I1_IRET) && !(v->exceptions & (1u << EXC_DB));
+}
+
+static void nmi_inject(struct vmcb *v)
+{
+	v->event_inj = VMCB_EV_VALID | VMCB_EV_NMI | 2;
+	v->intercept1 |= VMCB_I1_IRET;
+	core_count(TSR_COUNT_nmis_forwarded);
+}
+
+static void nmi_step(struct cpu *c, struct vmcb *v)
+{
+	v->intercept1 &= ~VMCB_I1_IRET;
+	v->exceptions |= 1u << EXC_DB;
+	c->steps = v->rflags & RFLAGS_TF;
+	v->rflags |= RFLAGS_TF;
+}
+
+static void nmi_stepped(struct cpu *c, struct vmcb *v)
+{
+	v->exceptions &= ~(1u << EXC_DB);
+	if (c->steps)
+		svm_inject(v, EXC_DB, -1);
+	else
+		v->dr6 &= ~DR6_BS;
+}
+
 /* A VMCB whose RIP or CR3 is ours would mean that the switch itself went wrong: stop, do not run it. */
 static void check_sane(const struct vmcb *v)
 {
@@ -254,6 +287,12 @@ static void host_exit(struct cpu *c)
 	switch (code) {
 	case SVM_EXIT_NMI:
 	case SVM_EXIT_INIT:
+		break;
+	case SVM_EXIT_IRET:
+		nmi_step(c, v);
+		break;
+	case SVM_EXIT_EXCP + EXC_DB:
+		nmi_stepped(c, v);
 		break;
 	case SVM_EXIT_CPUID:
 		exit_cpuid(c, v);
@@ -301,11 +340,10 @@ static _Noreturn void host_loop(struct cpu *c)
 	for (;;) {
 		if (c->init)
 			cpu_park();
-		if (c->nmi_host) {
+		if (c->nmi_host && nmi_open(c->vmcb)) {
 			if (!(c->vmcb->event_inj & VMCB_EV_VALID)) {
 				__atomic_store_n(&c->nmi_host, false, __ATOMIC_SEQ_CST);
-				c->vmcb->event_inj = VMCB_EV_VALID | VMCB_EV_NMI | 2;
-				core_count(TSR_COUNT_nmis_forwarded);
+				nmi_inject(c->vmcb);
 			} else {
 				/* Another event goes first; come back right after it. */
 				nmi_send(c);

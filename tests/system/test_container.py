@@ -11,6 +11,7 @@ from machine import ROOT, Machine
 
 MACHINE = dict(smp=2, mem=1024, cmdline="reboot=t", devices=["-device", "edu,addr=5", "-device", "virtio-net-pci,addr=6"])
 SECRET = bytes.fromhex("1122334455667788deadbeefcafebabe0badc0de1234567890abcdeffedcba98")
+MSR_TSC = 0x10
 # Texts of the console by which a machine that resets says why: each path scrubs first.
 RESET = r"tessera: reset: [^\n]*%s[^\n]*; scrubbing first"
 
@@ -105,6 +106,21 @@ def test_bars(m):
     for to in (0xCE1, 0x501):
         attack.refused(m, "faults_port", "pciwrite", net + 0x10, to, 3, fault=False)
         assert order(m, "pciread", net + 0x10).value == io
+
+
+def test_time_set_back(m):
+    """the host sets its processors' time stamp counters back by a second, again and again: its own go back, a guest's clocks never [GUEST-15]"""
+    attack.load(m)
+    m.run("tessera guest run --name clock --memory 4M --raw /guests/clock.bin")
+    for n in range(4):
+        cpu = n % 2
+        before = order(m, "rdmsr", MSR_TSC, cpu=cpu).value
+        order(m, "wrmsr", MSR_TSC, before - 2**30, 1, cpu=cpu)
+        # The control: it does set back what it may.
+        assert order(m, "rdmsr", MSR_TSC, cpu=cpu).value < before
+    text = m.run("timeout 120 tessera console clock --follow", limit=150)
+    m.run("tessera guest destroy clock")
+    assert "clock: never went back" in text, text
 
 
 def test_triple_fault(m):

@@ -36,9 +36,18 @@ __printf(2, 3) void attack_say(struct attack *a, const char *fmt, ...);
 int attack_memory(struct attack *a, const char *op, const u64 *arg, int nr);
 int attack_insn(struct attack *a, const char *op, const u64 *arg, int nr);
 int attack_dma(struct attack *a, const char *op, const u64 *arg, int nr);
+int attack_calls(struct attack *a, const char *op, const u64 *arg, int nr);
+int attack_race(struct attack *a, const char *op, const u64 *arg, int nr);
+/* Maps nr frames, RAM or not, whoever owns them. NULL: cannot. Ends with vunmap(). */
+void *attack_map(unsigned long pfn, unsigned int nr);
+/* vmap() makes nothing executable: takes that bit away, before the mapping was ever used. */
+bool attack_make_executable(void *p);
 int attack_mem_init(void);
 void attack_mem_exit(void);
 int attack_dma_init(void);
 void attack_dma_exit(void);
+int attack_calls_init(void);
+int attack_race_init(void);
+void attack_race_exit(void);
 
 #endif

@@ -12,7 +12,7 @@
 static DEFINE_MUTEX(lock);
 static struct attack last;
 
-#define MAX_ARGS 8
+#define MAX_ARGS 12
 
 void attack_say(struct attack *a, const char *fmt, ...)
 {
@@ -41,6 +41,10 @@ static int run(char *line)
 	err = attack_memory(&last, op, arg, nr);
 	if (err == -ENOENT)
 		err = attack_dma(&last, op, arg, nr);
+	if (err == -ENOENT)
+		err = attack_calls(&last, op, arg, nr);
+	if (err == -ENOENT)
+		err = attack_race(&last, op, arg, nr);
 	if (err == -ENOENT)
 		err = attack_insn(&last, op, arg, nr);
 	return err;
@@ -87,13 +91,21 @@ module_param_cb(cmd, &cmd_ops, NULL, 0600);
 
 static int __init attack_init(void)
 {
-	int err = attack_dma_init();
+	int err = attack_calls_init();
 
+	if (!err)
+		err = attack_race_init();
 	if (err)
 		return err;
-	err = attack_mem_init();
+	err = attack_dma_init();
 	if (err)
-		attack_dma_exit();
+		goto race;
+	err = attack_mem_init();
+	if (!err)
+		return 0;
+	attack_dma_exit();
+race:
+	attack_race_exit();
 	return err;
 }
 
@@ -101,6 +113,7 @@ static void __exit attack_exit(void)
 {
 	attack_mem_exit();
 	attack_dma_exit();
+	attack_race_exit();
 	free_page((unsigned long)last.text);
 }
 

@@ -30,8 +30,7 @@ static unsigned long pfns[BATCH];
 static unsigned long exec_target;
 static int exec_trap;
 
-/* Maps nr frames, RAM or not, whoever owns them. NULL: cannot. */
-static void *map(unsigned long pfn, unsigned int nr)
+void *attack_map(unsigned long pfn, unsigned int nr)
 {
 	unsigned int i, valid = 0;
 
@@ -49,8 +48,7 @@ static void *map(unsigned long pfn, unsigned int nr)
 	return NULL;
 }
 
-/* vmap() makes nothing executable: take that bit away here, before the mapping was ever used. */
-static bool make_executable(void *p)
+bool attack_make_executable(void *p)
 {
 	unsigned int level;
 	pte_t *pte = lookup_address((unsigned long)p, &level);
@@ -161,12 +159,12 @@ static int each_page(struct attack *a, const char *op, const u64 *arg)
 
 	for (i = 0; i < arg[1]; i++) {
 		bool once = exec || !strcmp(op, "walk");
-		void *p = map(pfn + (once ? 0 : i), 1);
+		void *p = attack_map(pfn + (once ? 0 : i), 1);
 		void *at = p + (arg[0] & ~PAGE_MASK);
 		u64 value = arg[2];
 		int trap;
 
-		if (!p || (exec && !make_executable(p)))
+		if (!p || (exec && !attack_make_executable(p)))
 			return -ENXIO;
 		if (exec)
 			trap = try_exec(at);
@@ -229,7 +227,7 @@ static int each_frame(struct attack *a, bool find, const u64 *arg)
 
 	while (pfn < arg[1]) {
 		unsigned int i, nr = min_t(u64, BATCH, arg[1] - pfn);
-		void *p = map(pfn, nr);
+		void *p = attack_map(pfn, nr);
 
 		if (!p)
 			return -ENXIO;

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+"""A guest that keeps hypervisor and host as busy as it can (THREAT-6): another guest and the host keep at least half of the work that they get done
+beside a guest which only computes. Work is counted for each second that the emulator used, whatever else its machine does."""
+
+import os
+import time
+
+import attack
+from guest import shared
+
+MACHINE = dict(smp=2, mem=2048, media=True)
+SECONDS = 3
+CLOCK = os.sysconf("SC_CLK_TCK")
+
+
+def used(m):
+    """Seconds of processor time that the emulator has used."""
+    with open(f"/proc/{m.process.pid}/stat", encoding="ascii") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / CLOCK
+
+
+def work(m, guest):
+    counters = guest.counters()
+    return used(m), counters["reads"], int(m.run("wc -l </run/work"))
+
+
+def rates(m, guest, seconds=SECONDS):
+    """The guest's requests and the host's rounds, for each second used."""
+    first = work(m, guest)
+    while used(m) - first[0] < seconds:
+        assert m.alive
+        time.sleep(0.05)
+    last = work(m, guest)
+    return tuple((last[i] - first[i]) / (last[0] - first[0]) for i in (1, 2))
+
+
+def start_work(m, guest):
+    guest.ready_disk()
+    guest.run("rm -f /tmp/enough; (while [ ! -e /tmp/enough ]; do dd if=/dev/tsr0 of=/dev/null bs=4k count=256 iflag=direct 2>/dev/null; done) >/dev/null 2>&1 &")
+    m.run("rm -f /run/enough; (while [ ! -e /run/enough ]; do md5sum /bin/busybox >/dev/null; echo >>/run/work; done) >/dev/null 2>&1 &")
+
+
+def end_work(m, guest):
+    guest.run("touch /tmp/enough")
+    m.run("touch /run/enough")
+
+
+def competitor(m, name, image):
+    disk = f"--disk data; tessera image create /tmp/{name}.img --size 4M; tessera disk attach {name} data /tmp/{name}.img --log /run/{name}.log" \
+        if image == "flood" else ""
+    m.run(f"tessera guest run --name {name} --memory 4M --raw /guests/{image}.bin {disk}")
+
+
+def destroy(m, name):
+    m.run(f"tessera guest destroy {name}; rm -f /tmp/{name}.img", limit=300)
+
+
+def beside(m, guest, image, many=1, seconds=SECONDS):
+    """The rates beside so many guests of that image."""
+    for n in range(many):
+        competitor(m, f"{image}{n}", image)
+    try:
+        return rates(m, guest, seconds)
+    finally:
+        for n in range(many):
+            destroy(m, f"{image}{n}")
+
+
+def show(what, now, calm):
+    return f"{what}: requests {now[0]:.0f}, beside one that computes {calm[0]:.0f}; rounds of the host {now[1]:.1f}, {calm[1]:.1f}"
+
+
+def test_flood(m):
+    """beside a guest that floods with tokens, sessions, doorbells, console bytes, interrupts and refused calls, a guest and the host keep half of their work"""
+    guest = shared(m)
+    attack.load(m)
+    start_work(m, guest)
+    try:
+        calm = beside(m, guest, "spin")
+        before = attack.info(m)
+        flooded = beside(m, guest, "flood")
+        after = attack.info(m)
+        # The control: what takes work away is seen. Six guests that compute have more than half of the processors.
+        crowded = beside(m, guest, "spin", many=6)
+    finally:
+        end_work(m, guest)
+    print(show("flooded", flooded, calm), show("crowded", crowded, calm), sep="\n")
+    for counter in ("hypercalls_guest", "tokens_issued", "doorbells", "faults_guest"):
+        print(counter, after[counter] - before[counter])
+        assert after[counter] - before[counter] > 1000, f"{counter}: there was no flood"
+    assert flooded[0] >= calm[0] / 2 and flooded[1] >= calm[1] / 2, show("flooded", flooded, calm)
+    assert crowded[0] < calm[0] / 2, show("crowded", crowded, calm)
+    assert guest.counters()["integrity_errors"] == 0
