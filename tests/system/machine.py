@@ -293,12 +293,12 @@ class Machine:
         """Run one line of shell on the host. Returns (status, output)."""
         if "\n" in command:
             raise ValueError("the agent takes one line; put longer scripts into rootfs/host/run.d")
-        self.agent.seen = len(self.agent.text)
+        self.agent.seen = start = len(self.agent.text)
         self.agent.send(command.encode() + b"\n")
-        match, why = self._answer(r"(.*?)@@rc=(\d+)\r?\n", limit)
+        match, why = self._answer(r"@@rc=(\d+)\r?\n", limit)
         if not match:
             self.fail(f"the host's command `{command}` did not end: {why}")
-        return int(match.group(2)), match.group(1).decode(errors="replace").replace("\r", "")
+        return int(match.group(1)), self.agent.text[start:match.start()].decode(errors="replace").replace("\r", "")
 
     def run(self, command, limit=COMMAND_LIMIT):
         """Like sh(), but the command has to succeed; returns its output."""
