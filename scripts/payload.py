@@ -5,12 +5,14 @@
   payload.py --out DIR FOLDER[=NAME]...
 
 Writes DIR/tree.tar.gz, DIR/tree.sha256 (for sha256sum -c) and DIR/tree.facts ("files bytes"). The same input gives the same
-bytes, since the files become part of a measured guest.
+bytes, since the files become part of a measured guest. What ends in .xz is unpacked: some releases pack their modules, others do not.
 """
 
 import argparse
 import gzip
 import hashlib
+import io
+import lzma
 import os
 import tarfile
 
@@ -26,6 +28,11 @@ def entries(folders):
             links = [d for d in dirs if os.path.islink(os.path.join(where, d))]
             found += [(os.path.join(rel, f), os.path.join(where, f)) for f in files + links]
     return sorted(found)
+
+
+def contents(path):
+    with (lzma.open if path.endswith(".xz") else open)(path, "rb") as f:
+        return f.read()
 
 
 def main():
@@ -44,14 +51,14 @@ def main():
             info.uname = info.gname = ""
             # gettarinfo finds hard links by the inode numbers of this machine.
             if info.islnk():
-                info.type, info.linkname, info.size = tarfile.REGTYPE, "", os.stat(path).st_size
+                info.type, info.linkname = tarfile.REGTYPE, ""
             if not info.isreg():
                 tar.addfile(info)
                 continue
-            with open(path, "rb") as f:
-                data = f.read()
-            with open(path, "rb") as f:
-                tar.addfile(info, f)
+            data = contents(path)
+            name = info.name = name.removesuffix(".xz")
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
             sums.append(f"{hashlib.sha256(data).hexdigest()}  {name}\n")
             size += len(data)
     with open(os.path.join(args.out, "tree.sha256"), "w", encoding="utf-8") as f:
