@@ -11,6 +11,7 @@
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/vmalloc.h>
 #include <asm/apicdef.h>
 #include <asm/nmi.h>
 #include "attack.h"
