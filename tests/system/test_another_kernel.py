@@ -8,7 +8,7 @@ import attack
 from guest import Guest
 from test_life import census
 
-MACHINE = dict(smp=2, mem=1280, cmdline="crashkernel=192M")
+MACHINE = dict(smp=2, mem=1280, cmdline="crashkernel=256M")
 BOOT_LIMIT = 240
 # What this kernel was started from; and a console, since /dev is hidden.
 MAKE_INITRD = ("cd / && mkdir -p /tmp/d/dev && mknod /tmp/d/dev/console c 5 1 && find . -xdev | cpio -o -H newc >/tmp/next.img 2>/dev/null && "
@@ -76,7 +76,7 @@ def test_kexec(m):
     for name in ("one", "two"):
         m.run(f"tessera guest run --name {name} --memory 64M --raw /guests/spin.bin")
     assert census(m)["guests"] == 2 * 64 * 256
-    load(m, "load", "crashkernel=192M tsr.second")
+    load(m, "load", "crashkernel=256M tsr.second")
     said = next_kernel(m, "host_kexec go", "tsr.second")
     for name in ("one", "two"):
         assert f"guest {name} is destroyed, since the host goes down" in said

@@ -81,7 +81,8 @@ def test_flood(m):
         before = attack.info(m)
         flooded = beside(m, guest, "flood")
         after = attack.info(m)
-        # The control: what takes work away is seen. Six guests that compute have more than half of the processors.
+        # The control: what takes work away is seen. Six guests that compute have more than half of the processors, and leave the host
+        # less; a guest that mostly waits for its disk may keep its share.
         crowded = beside(m, guest, "spin", many=6)
     finally:
         end_work(m, guest)
@@ -90,5 +91,5 @@ def test_flood(m):
         print(counter, after[counter] - before[counter])
         assert after[counter] - before[counter] > 1000, f"{counter}: there was no flood"
     assert flooded[0] >= calm[0] / 2 and flooded[1] >= calm[1] / 2, show("flooded", flooded, calm)
-    assert crowded[0] < calm[0] / 2, show("crowded", crowded, calm)
+    assert crowded[1] < calm[1] / 2, show("crowded", crowded, calm)
     assert guest.counters()["integrity_errors"] == 0
