@@ -4,7 +4,7 @@
 runs the unit tests of the core, and nothing else, on each. A mutant that no test notices shows a test that is missing, or a
 mutant that does the same as the original; the latter are explained in tests/mutants.md.
 
-	tests/mutants.py [--count 200] [--seed N] [--only FILE:LINE] [--list]
+	tests/mutants.py [--count 200] [--seed N] [--only FILE:LINE ...] [--list]
 
 The same seed makes the same mutants of the same sources. Errors made: a condition or one side of it dropped, a condition negated, a
 bound off by one, == for !=, a statement left out, a constant replaced by its neighbour.
@@ -17,6 +17,7 @@ import random
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -30,6 +31,7 @@ FLAGS = "-std=gnu11 -D_GNU_SOURCE -O1 -g0 -w -fPIC -I include -I . -I hv -I test
 # What the first kind of build does not notice, the second may: it is slower, and so only tried on survivors.
 KINDS = {"plain": [], "sanitized": ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]}
 PATIENCE = 10  # a test may take so many times the processor time that it takes on the original, and this many seconds more
+LATE = "did not end"
 LIMIT = 600  # seconds by the clock, which says little on a busy machine
 
 NEIGHBOURS = [
@@ -189,7 +191,7 @@ class Bench:
         for source in self.core:
             self.compile(source, self.object(source))
         self.link({})
-        self.tests = sorted(((self.program(*t), t[0]) for t in core_tests()), key=lambda x: x[0][1])
+        self.tests = sorted(((self.program(name, sources), threads, name) for name, sources, threads in core_tests()), key=lambda x: (x[1], x[0][1]))
 
     def object(self, source):
         return os.path.join(self.dir, source.replace("/", "_")[:-2] + ".o")
@@ -222,7 +224,9 @@ class Bench:
                                   timeout=LIMIT, check=False,
                                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (int(limit) + 1, int(limit) + 1)))
         except subprocess.TimeoutExpired:
-            return "did not end"
+            return LATE
+        if -done.returncode in (signal.SIGXCPU, signal.SIGKILL):
+            return LATE
         return f"status {done.returncode}" if done.returncode else ""
 
     def original(self, mutant):
@@ -237,16 +241,21 @@ class Bench:
         return dump[0] == dump[1]
 
     def notices(self, mutant):
-        """The test that noticed, or nothing."""
+        """
+        The test that noticed, or nothing. One of threads comes last, and has to say what is wrong: how long threads wait for each other depends
+        on what else the machine does.
+        """
         if self.link({mutant.path: os.path.join(self.dir, "mutant.o")}).returncode:
             return "the linker"
-        for (path, usual), name in self.tests:
-            if self.run(path, usual * PATIENCE + PATIENCE):
+        for (path, usual), threads, name in self.tests:
+            wrong = self.run(path, usual * PATIENCE + PATIENCE)
+            if wrong and not (threads and wrong == LATE):
                 return name
         return ""
 
 
 def core_tests():
+    """Yields each test's name, the sources of its program but the core's, and whether it runs threads."""
     for path in sorted(glob.glob(os.path.join(ROOT, "tests/unit/*.c"))):
         with open(path, encoding="utf-8") as f:
             head = f.read(600)
@@ -254,7 +263,7 @@ def core_tests():
         # A control with protections left out is no test of them.
         if sources and not re.search(r"^/\* flags:", head, re.M):
             yield os.path.basename(path)[:-2], [s for p in sources.group(2).split() for s in glob.glob(p, root_dir=ROOT)] + [
-                os.path.relpath(path, ROOT)]
+                os.path.relpath(path, ROOT)], "-lpthread" in head
 
 
 def explanations():
@@ -266,12 +275,12 @@ def main():
     parser = argparse.ArgumentParser(description="do the unit tests notice errors made in the core?", epilog="see the head of this file")
     parser.add_argument("--count", type=int, default=200, help="how many mutants (%(default)s); 0: all there are")
     parser.add_argument("--seed", type=int, default=1, help="which of them (%(default)s)")
-    parser.add_argument("--only", help="the mutants of one line, as FILE:LINE, or of one file")
+    parser.add_argument("--only", nargs="+", help="the mutants of these lines, as FILE:LINE, or of whole files")
     parser.add_argument("--list", action="store_true", help="show them, try none")
     args = parser.parse_args()
     mutants = all_mutants()
     if args.only:
-        mutants = [m for m in mutants if args.only in (m.path, f"{m.path}:{m.line}")]
+        mutants = [m for m in mutants if m.path in args.only or f"{m.path}:{m.line}" in args.only]
     random.Random(args.seed).shuffle(mutants)
     wanted = args.count if args.count and not args.only else len(mutants)
     if args.list:

@@ -36,7 +36,7 @@ void leaf_sync_guest(struct domain *d, mfn_t m, gfn_t g);
 struct leaf leaf_of_host(mfn_t m);
 /* What the host's devices may do there: nested paging has no write-only, the IOMMU has. */
 struct leaf leaf_of_devices(mfn_t m);
-/* The frame that d sees as its own RAM at g. False if it has none there, or for the host, if another's is shown. */
+/* The frame that d sees as its own RAM at g. False if it has none there, as at GFN_NONE, or for the host, if another's is shown. */
 bool leaf_lookup(const struct domain *d, uint64_t g, mfn_t *out);
 #ifdef TSR_TEST_BAD_LEAF
 void leaf_corrupt(mfn_t m);

@@ -139,7 +139,7 @@ bool grant_revoke_all(struct domain *d)
 	for (uint32_t i = 0; i < TSR_MAX_TOKENS && d->tokens; i++) {
 		struct grant *g = &grants[i];
 
-		if (g->state == TSR_TOKEN_FREE || g->issuer != d->id)
+		if (g->issuer != d->id)
 			continue;
 		if (g->state == TSR_TOKEN_MAPPED) {
 			grant_swap_out(g);
@@ -152,13 +152,13 @@ bool grant_revoke_all(struct domain *d)
 	if (swapped) {
 		generation = arch_flush_begin(host);
 		for (uint32_t i = 0; i < TSR_MAX_TOKENS; i++)
-			if (grants[i].state == TSR_TOKEN_REVOKING && grants[i].issuer == d->id)
+			if (grants[i].issuer == d->id)
 				grants[i].flush = generation;
 	}
 	if (generation && !arch_flush_wait(host, generation))
 		return false;
 	for (uint32_t i = 0; i < TSR_MAX_TOKENS && d->tokens; i++)
-		if (grants[i].state != TSR_TOKEN_FREE && grants[i].issuer == d->id)
+		if (grants[i].issuer == d->id)
 			grant_release(&grants[i]);
 	return true;
 }

@@ -15,7 +15,7 @@ struct grant {
 	uint8_t state;    /* enum tsr_token_state */
 	uint8_t dir;
 	uint8_t how;      /* enum tsr_token_how */
-	uint8_t issuer;   /* domain id */
+	uint8_t issuer;   /* domain id; FREE: no guest's */
 	uint16_t device;
 	uint16_t next;    /* FREE: next free slot */
 	uint32_t generation;

@@ -8,7 +8,7 @@ void *mailbox_page(const struct vcpu *v)
 {
 	mfn_t m;
 
-	if (v->mailbox == GFN_NONE || !leaf_lookup(v->dom, v->mailbox, &m))
+	if (!leaf_lookup(v->dom, v->mailbox, &m))
 		return NULL;
 	return arch_frame(m);
 }
@@ -18,8 +18,6 @@ void mailbox_forget(struct vcpu *v)
 	struct frame f;
 	mfn_t m;
 
-	if (v->mailbox == GFN_NONE)
-		return;
 	if (leaf_lookup(v->dom, v->mailbox, &m)) {
 		f = *frame_of(m);
 		f.state = FRAME_OWNED;
@@ -37,9 +35,11 @@ int call_MAILBOX(struct call *c)
 		mailbox_forget(c->v);
 		return TSR_OK;
 	}
+	if (!leaf_lookup(c->d, c->a0, &m))
+		return -TSR_E_FRAME;
 	if (c->a0 == c->v->mailbox)
 		return TSR_OK;
-	if (c->a0 >= GFN_NONE || !leaf_lookup(c->d, c->a0, &m) || frame_of(m)->state != FRAME_OWNED)
+	if (frame_of(m)->state != FRAME_OWNED)
 		return -TSR_E_FRAME;
 	mailbox_forget(c->v);
 	f = *frame_of(m);

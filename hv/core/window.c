@@ -8,6 +8,19 @@
 
 /* ------------------------------------------------------------------ windows */
 
+static enum tsr_error check_frames(uint64_t first, uint32_t count, enum frame_state wanted)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const struct frame *f = frame_of(mfn(first + i));
+
+		if (f->state == FRAME_DISPLACED)
+			return TSR_E_BUSY;
+		if (f->owner != DOMAIN_HOST || f->state != wanted)
+			return TSR_E_FRAME;
+	}
+	return TSR_OK;
+}
+
 static enum tsr_error check_window(const struct tsr_window *el, const struct run *run, unsigned n, enum frame_state wanted)
 {
 	if (!el->count || el->count > TSR_TOKEN_MAX_PAGES || el->reserved)
@@ -16,15 +29,7 @@ static enum tsr_error check_window(const struct tsr_window *el, const struct run
 		return TSR_E_FRAME;
 	if (run_overlaps(run, n))
 		return TSR_E_ARG;
-	for (uint32_t i = 0; i < el->count; i++) {
-		const struct frame *f = frame_of(mfn(el->pfn + i));
-
-		if (f->owner == DOMAIN_HOST && f->state == FRAME_DISPLACED)
-			return TSR_E_BUSY;
-		if (f->owner != DOMAIN_HOST || f->state != wanted)
-			return TSR_E_FRAME;
-	}
-	return TSR_OK;
+	return check_frames(el->pfn, el->count, wanted);
 }
 
 static void window_put(mfn_t m, enum frame_state to)
@@ -108,15 +113,7 @@ static enum tsr_error check_map(const struct tsr_token_map *el, const struct run
 		return TSR_E_ARG;
 	if (g->state == TSR_TOKEN_MAPPED)
 		return TSR_OK;
-	for (uint32_t i = 0; i < e->pages; i++) {
-		const struct frame *f = frame_of(mfn(e->window_pfn + i));
-
-		if (f->owner == DOMAIN_HOST && f->state == FRAME_DISPLACED)
-			return TSR_E_BUSY;
-		if (f->owner != DOMAIN_HOST || f->state != FRAME_WINDOW)
-			return TSR_E_FRAME;
-	}
-	return TSR_OK;
+	return check_frames(e->window_pfn, e->pages, FRAME_WINDOW);
 }
 
 static void swap_in(struct grant *g, const struct tsr_token_map *el)

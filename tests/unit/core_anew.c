@@ -173,6 +173,29 @@ static void a_token_unmapped_by_a_reset_is_revoked_only_when_every_cpu_has_let_g
 	assert_int_equal(token_revoke(d, t), TSR_OK);
 }
 
+/* [ANEW-2] Or each repetition would wait for more than the one before, and never be done. */
+static void a_reset_that_unmaps_nothing_makes_no_shoot_down(void **state)
+{
+	struct domain *d = guest_make(64);
+	struct tsr_token t = token_issue(d, 8, 1, TSR_DIR_BOTH);
+	uint64_t window = window_add(1);
+	unsigned before;
+
+	(void)state;
+	assert_int_equal(token_map(d, t, window, 1, TSR_DIR_BOTH), TSR_OK);
+	fake_enter(1);
+	assert_non_null(fake_host_access(1, window, PERM_W));
+	fake.cpu[1].refuses = true;
+	before = fake.flushes;
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(host_call(TSR_CALL_HOST_RESET, 0, 0, 0), -TSR_E_AGAIN);
+		assert_int_equal(fake.flushes, before + 1);
+	}
+	fake.cpu[1].refuses = false;
+	reset();
+	assert_int_equal(fake.flushes, before + 1);
+}
+
 static uint64_t lost;
 static struct domain *taker;
 
@@ -215,6 +238,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_told_is_enough_to_destroy_guests_of_a_host_before, host_setup, host_teardown),
 		cmocka_unit_test_setup_teardown(a_new_host_has_no_mailboxes_no_windows_and_nothing_mapped, host_setup, host_teardown),
 		cmocka_unit_test_setup_teardown(a_token_unmapped_by_a_reset_is_revoked_only_when_every_cpu_has_let_go, host_setup, host_teardown),
+		cmocka_unit_test_setup_teardown(a_reset_that_unmaps_nothing_makes_no_shoot_down, host_setup, host_teardown),
 		cmocka_unit_test_setup_teardown(a_run_whose_mailbox_has_become_a_guests_page_writes_nothing_there, host_setup, host_teardown),
 	};
 

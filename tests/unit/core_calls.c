@@ -3,6 +3,7 @@
 /* libs: -lsodium */
 /* What all hypercalls have in common: spec/hypercalls.md, HC. */
 #include "core_host.h"
+#include <tessera/block.h>
 
 struct call_row {
 	const char *name;
@@ -124,6 +125,10 @@ static void a_mailbox_is_one_plain_page_of_the_caller(void **state)
 	assert_int_equal(host_call(TSR_CALL_MAILBOX, UINT32_MAX, 0, 0), -TSR_E_FRAME);
 	assert_int_equal(host_call(TSR_CALL_MAILBOX, UINT64_MAX - 1, 0, 0), -TSR_E_FRAME);
 	assert_int_equal(host_cpu(0)->mailbox, old);
+	/* What stands for "none" inside is no page either, also where there is none. */
+	assert_int_equal(call_by(host_cpu(2), TSR_CALL_MAILBOX, UINT64_MAX, 0, 0), TSR_OK);
+	assert_int_equal(call_by(host_cpu(2), TSR_CALL_MAILBOX, UINT32_MAX, 0, 0), -TSR_E_FRAME);
+	assert_int_equal(call_by(v, TSR_CALL_MAILBOX, UINT32_MAX, 0, 0), -TSR_E_FRAME);
 	assert_int_equal(host_call(TSR_CALL_MAILBOX, old, 0, 0), TSR_OK);
 	assert_int_equal(host_call(TSR_CALL_MAILBOX, page, 0, 0), TSR_OK);
 	assert_int_equal(frame_of(mfn(old))->state, FRAME_OWNED);
@@ -203,6 +208,19 @@ static void the_host_is_told_what_devices_were_refused(void **state)
 	assert_int_equal(list->fault[1].address, 0);
 }
 
+static void limits_told(const struct tsr_info *info)
+{
+	assert_int_equal(info->max_guests, TSR_MAX_GUESTS);
+	assert_int_equal(info->max_vcpus, TSR_MAX_VCPUS);
+	assert_int_equal(info->max_devices, TSR_MAX_DEVICES);
+	assert_int_equal(info->max_events, TSR_MAX_EVENTS);
+	assert_int_equal(info->max_batch, TSR_MAX_BATCH);
+	assert_int_equal(info->guest_tokens, GRANT_PER_GUEST);
+	assert_int_equal(info->max_granted, GRANT_PAGES_PER_GUEST);
+	assert_int_equal(info->max_queues, TSR_BLK_MAX_QUEUES);
+	assert_int_equal(info->max_window_run, TSR_TOKEN_MAX_PAGES);
+}
+
 /* [HC-15] */
 static void info_tells_the_host_everything_and_a_guest_its_limits(void **state)
 {
@@ -223,6 +241,7 @@ static void info_tells_the_host_everything_and_a_guest_its_limits(void **state)
 	assert_int_equal(host.tokens, 1);
 	assert_int_equal(host.max_tokens, TSR_MAX_TOKENS);
 	assert_int_equal(host.tsc_khz, FAKE_TSC_KHZ);
+	limits_told(&host);
 	assert_int_equal(host.hv_base_pfn, FAKE_HV_FIRST);
 	assert_int_equal(host.hv_pages, FAKE_HV_PAGES);
 	/* [HC-16] */
@@ -239,6 +258,7 @@ static void info_tells_the_host_everything_and_a_guest_its_limits(void **state)
 	assert_int_equal(call_by(&d->vcpu[0], TSR_CALL_INFO, 0, 0, 0), TSR_OK);
 	memcpy(&guest, mail_of(&d->vcpu[0]), sizeof(guest));
 	assert_int_equal(guest.abi_version, TSR_ABI_VERSION);
+	limits_told(&guest);
 	assert_int_equal(guest.max_tokens, GRANT_PER_GUEST);
 	assert_int_equal(guest.cpus + guest.guests + guest.tokens + guest.hv_pages + guest.census.host, 0);
 	assert_int_equal(guest.counters[TSR_COUNT_hypercalls_host], 0);

@@ -317,6 +317,12 @@ static void the_hypervisor_issues_a_page_of_its_own(void **state)
 	core_count(TSR_COUNT_doorbells);
 	assert_int_equal(shown[TSR_COUNT_doorbells], 1); /* as it runs */
 	assert_int_equal(host_call(TSR_CALL_TOKEN_OWN, TSR_OWN_STATS, TSR_HOW_COPY, 0), -TSR_E_BUSY);
+	/* Not taken back either before every CPU has let go. */
+	fake.cpu[1].refuses = true;
+	assert_int_equal(token_unmap(own.token), -TSR_E_AGAIN);
+	assert_int_equal(host_call(TSR_CALL_TOKEN_OWN, TSR_OWN_STATS, TSR_HOW_COPY, 0), -TSR_E_AGAIN);
+	assert_int_equal(grant_find(&own.token)->state, TSR_TOKEN_SPENT);
+	fake.cpu[1].refuses = false;
 	assert_int_equal(token_unmap(own.token), TSR_OK);
 	assert_ptr_equal(fake_host_access(1, window, PERM_R), arch_frame(mfn(window)));
 

@@ -156,6 +156,7 @@ static void a_stopped_guest_never_runs_again(void **state)
 	assert_int_equal(host_call(TSR_CALL_GUEST_INFO, 0, d->id, 0), TSR_OK);
 	assert_int_equal(info->state, TSR_GUEST_STOPPED);
 	assert_int_equal(info->end, TSR_END_HOST);
+	assert_int_equal(info->end_code[0] | info->end_code[1], 0);
 	assert_int_equal(host_call(TSR_CALL_GUEST_DESTROY, 0, d->id, 0), TSR_OK);
 	assert_int_equal(host_call(TSR_CALL_GUEST_STOP, 0, d->id, 0), -TSR_E_STATE);
 	assert_int_equal(host_call(TSR_CALL_GUEST_DESTROY, 0, d->id, 0), -TSR_E_STATE);
@@ -176,6 +177,26 @@ static void the_first_reason_to_end_is_the_one_that_is_told(void **state)
 	assert_int_equal(d->end, TSR_END_PANIC);
 	assert_int_equal(d->end_code[0], 0xdead);
 	assert_int_equal(d->end_code[1], 0xbeef);
+}
+
+/* [GST-6] [HC-8] */
+static void a_guest_destroyed_as_it_runs_was_ended_by_the_host_and_has_no_mailbox(void **state)
+{
+	struct domain *d = guest_make_smp(16, 2);
+	struct tsr_guest_info *info = host_mail();
+
+	(void)state;
+	assert_int_equal(call_by(&d->vcpu[1], TSR_CALL_MAILBOX, 2, 0, 0), TSR_OK);
+	assert_int_equal(host_call(TSR_CALL_GUEST_DESTROY, 0, d->id, 0), TSR_OK);
+	assert_int_equal(host_call(TSR_CALL_GUEST_INFO, 0, d->id, 0), TSR_OK);
+	assert_int_equal(info->state, TSR_GUEST_DYING);
+	assert_int_equal(info->end, TSR_END_HOST);
+	assert_int_equal(info->end_code[0] | info->end_code[1], 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(d->vcpu[i].mailbox, GFN_NONE);
+		assert_int_equal(frame_of(mfn(guest_ram(d) + 1 + i))->state, FRAME_OWNED);
+	}
+	guest_bury(d);
 }
 
 /* [HC-16] [GST-7] */
@@ -327,6 +348,7 @@ int main(void)
 		T(the_identity_is_that_of_the_published_format),
 		T(a_stopped_guest_never_runs_again),
 		T(the_first_reason_to_end_is_the_one_that_is_told),
+		T(a_guest_destroyed_as_it_runs_was_ended_by_the_host_and_has_no_mailbox),
 		T(fifty_guests_leave_the_census_as_it_was),
 		T(a_new_guest_inherits_nothing_from_the_one_that_had_its_id),
 		T(keys_come_from_root_secret_identity_label_purpose_and_salt),

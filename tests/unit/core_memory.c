@@ -18,6 +18,20 @@ static struct domain *building(uint64_t mem_pages)
 	return d;
 }
 
+/* [DON-1] */
+static void a_run_of_frames_ends_where_memory_ends(void **state)
+{
+	uint64_t end = frame_nr();
+
+	(void)state;
+	assert_true(frame_run_ok(0, end) && frame_run_ok(end - 1, 1));
+	assert_false(frame_run_ok(0, end + 1));
+	assert_false(frame_run_ok(end - 1, 2));
+	assert_false(frame_run_ok(end, 1));
+	assert_false(frame_run_ok(1, UINT64_MAX));
+	assert_false(frame_run_ok(UINT64_MAX, 2));
+}
+
 /* [MEM-3] */
 static void a_donated_page_is_scrubbed_and_out_of_the_hosts_reach(void **state)
 {
@@ -383,6 +397,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, host_setup, host_teardown)
 	const struct CMUnitTest tests[] = {
+		T(a_run_of_frames_ends_where_memory_ends),
 		T(a_donated_page_is_scrubbed_and_out_of_the_hosts_reach),
 		T(a_donation_waits_for_a_cpu_that_keeps_a_translation_and_goes_on_when_repeated),
 		T(pages_of_an_unfinished_donation_can_be_reclaimed),

@@ -197,9 +197,9 @@ static void many_touched_frames_lead_to_a_full_check(void **state)
 
 /* ------------------------------------------------------------------ start, faults, end */
 
-static void start_with(struct ram_range ram, struct ram_range hv, uint64_t frames)
+static void start_with(struct ram_range ram, struct ram_range hv, uint64_t frames, const char *why)
 {
-	static struct frame table[1024];
+	static struct frame table[2048]; /* more than the machine is told */
 	const struct core_boot boot = {
 		.frames = table, .nr_frames = frames, .ram = &ram, .nr_ram = 1, .hv = hv, .nr_cpus = 1
 	};
@@ -210,14 +210,15 @@ static void start_with(struct ram_range ram, struct ram_range hv, uint64_t frame
 	fake.nr_frames = frames;
 	fake.random = 1;
 	expect_halt(core_init(&boot));
+	assert_string_equal(fake.halt_why, why);
 	fake.nr_frames = 0;
 }
 
 static void a_machine_with_contradictory_memory_does_not_start(void **state)
 {
 	(void)state;
-	start_with((struct ram_range){ 0, 1025 }, (struct ram_range){ 10, 10 }, 1024);
-	start_with((struct ram_range){ 0, 1000 }, (struct ram_range){ 1020, 10 }, 1024);
+	start_with((struct ram_range){ 0, 1025 }, (struct ram_range){ 10, 10 }, 1024, "RAM beyond the frame table");
+	start_with((struct ram_range){ 0, 1000 }, (struct ram_range){ 1020, 10 }, 1024, "hypervisor beyond the frame table");
 }
 
 /* [MEM-5] */

@@ -283,6 +283,10 @@ static void the_host_types_only_into_guests_whose_measured_policy_allows_it(void
 	assert_int_equal(type(open, 5), TSR_OK);
 	assert_int_equal(last_value, 3);
 	assert_memory_equal(fake.console, "hel", 3);
+	fake.console_room = 60;
+	assert_int_equal(type(open, 60), TSR_OK);
+	assert_int_equal(last_value, 60);
+	assert_memory_equal(fake.console, "hello\0", 6);
 }
 
 int main(void)

@@ -254,6 +254,29 @@ static void destroying_a_guest_revokes_its_tokens_and_waits_for_every_cpu(void *
 	assert_int_equal(grant_live(), 0);
 }
 
+/* [TOK-10] */
+static void destroying_a_guest_leaves_the_tokens_of_others_as_they_are(void **state)
+{
+	struct domain *other = guest_make(16);
+	struct tsr_token mapped = token_issue(other, 4, 2, TSR_DIR_BOTH), waits = token_issue(other, 8, 1, TSR_DIR_READ);
+	struct tsr_token t = token_issue(d, 8, 1, TSR_DIR_BOTH), after = token_issue(other, 10, 1, TSR_DIR_BOTH);
+
+	(void)state;
+	fake_enter(1);
+	assert_int_equal(token_map(other, mapped, window, 2, 3), TSR_OK);
+	assert_int_equal(token_map(d, t, window + 2, 1, 3), TSR_OK);
+	guest_unmake(d);
+	assert_int_equal(grant_live(), 3);
+	assert_int_equal(other->tokens, 3);
+	assert_int_equal(grant_find(&mapped)->state, TSR_TOKEN_MAPPED);
+	assert_int_equal(grant_find(&waits)->state, TSR_TOKEN_ISSUED);
+	assert_int_equal(grant_find(&after)->state, TSR_TOKEN_ISSUED);
+	assert_ptr_equal(fake_host_access(1, window + 1, PERM_W), guest_page(other, 5));
+	assert_int_equal(token_revoke(other, mapped), TSR_OK);
+	guest_unmake(other);
+	assert_int_equal(grant_live(), 0);
+}
+
 /* [TOK-11] */
 static void each_side_is_told_its_own_half_of_a_token(void **state)
 {
@@ -334,6 +357,7 @@ int main(void)
 		T(revoke_returns_only_after_every_cpu_has_let_go),
 		T(a_cpu_that_does_not_answer_keeps_the_revoke_in_progress),
 		T(destroying_a_guest_revokes_its_tokens_and_waits_for_every_cpu),
+		T(destroying_a_guest_leaves_the_tokens_of_others_as_they_are),
 		T(each_side_is_told_its_own_half_of_a_token),
 		T(the_list_shows_all_live_tokens_without_their_random_half),
 	};

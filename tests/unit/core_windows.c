@@ -24,6 +24,14 @@ static int window_call(unsigned nr, uint64_t pfn, uint32_t count)
 	return host_batch(nr, &el, 1, 0);
 }
 
+static uint64_t windows(void)
+{
+	struct tsr_census census;
+
+	frame_census(&census);
+	return census.windows;
+}
+
 /* [WIN-1] */
 static void only_plain_pages_of_the_host_become_window_pages(void **state)
 {
@@ -43,8 +51,13 @@ static void only_plain_pages_of_the_host_become_window_pages(void **state)
 	assert_int_equal(host_batch(TSR_CALL_WINDOW_ADD, &reserved, 1, 0), -TSR_E_ARG);
 	assert_int_equal(host_batch(TSR_CALL_WINDOW_ADD, twice, 2, 0), -TSR_E_ARG);
 	assert_int_equal(last_value, 1);
+	assert_int_equal(windows(), 16);
 	assert_int_equal(window_call(TSR_CALL_WINDOW_ADD, pfn, 8), TSR_OK);
+	assert_int_equal(windows(), 24);
+	assert_int_equal(frame_of(mfn(pfn + 7))->state, FRAME_WINDOW);
+	assert_int_equal(frame_of(mfn(pfn + 8))->state, FRAME_OWNED);
 	assert_int_equal(window_call(TSR_CALL_WINDOW_REMOVE, pfn, 8), TSR_OK);
+	assert_int_equal(windows(), 16);
 	assert_int_equal(window_call(TSR_CALL_WINDOW_REMOVE, pfn, 8), -TSR_E_FRAME);
 }
 
