@@ -23,37 +23,42 @@ struct handover {
 	u64 console_next;
 };
 
-int tsr_guest_pause(struct tsr_guest *guest)
+/* Takes the lock of a guest that can run. An errno, and then no lock is held. */
+static int lock_launched(struct tsr_guest *guest)
 {
-	int err = 0;
+	int err;
 
 	if (mutex_lock_killable(&guest->lock))
 		return -EINTR;
-	if (guest->dead)
-		err = -ESRCH;
-	else if (!guest->launched)
-		err = -EBADFD;
-	else if (!guest->paused) {
+	err = guest->dead ? -ESRCH : guest->launched ? 0 : -EBADFD;
+	if (err)
+		mutex_unlock(&guest->lock);
+	return err;
+}
+
+int tsr_guest_pause(struct tsr_guest *guest)
+{
+	int err = lock_launched(guest);
+
+	if (err)
+		return err;
+	if (!guest->paused) {
 		/* Each thread ends after it has passed on what its last run brought. */
 		tsr_vcpus_join(guest);
 		WRITE_ONCE(guest->paused, true);
 		module_put(THIS_MODULE); /* the caller's descriptor holds another reference */
 	}
 	mutex_unlock(&guest->lock);
-	return err;
+	return 0;
 }
 
 int tsr_guest_resume(struct tsr_guest *guest)
 {
-	int err = 0;
+	int err = lock_launched(guest);
 
-	if (mutex_lock_killable(&guest->lock))
-		return -EINTR;
-	if (guest->dead)
-		err = -ESRCH;
-	else if (!guest->launched)
-		err = -EBADFD;
-	else if (guest->paused) {
+	if (err)
+		return err;
+	if (guest->paused) {
 		/* Wherever it stood, each virtual CPU runs once, and says if it only waits. */
 		err = tsr_vcpus_create(guest);
 		if (!err) {
