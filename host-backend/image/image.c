@@ -223,6 +223,12 @@ static int load(struct image *image, struct image_error *error)
 		store_fini(&image->store);
 		return image_fail(error, result, "reading the image failed: %s; check the medium", strerror(-result));
 	}
+	/* Records numbered beyond the last would not count when they are read again. */
+	if (!image->read_only && image->store.next_sequence > IMAGE_LAST_SEQUENCE) {
+		store_fini(&image->store);
+		return image_fail(error, -EINVAL, "it was written to as often as an image can be, or is damaged; attach it read-only, make another one and "
+				  "copy the files inside the guest");
+	}
 	count_pairs(image);
 	return 0;
 }

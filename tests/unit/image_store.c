@@ -255,6 +255,28 @@ static void a_record_of_another_slot_or_image_does_not_count(void **state)
 	assert_int_equal(get(8), 1);
 }
 
+/* What would be written next has to count when it is read again. */
+static void an_image_whose_numbers_are_used_up_is_refused(void **state)
+{
+	struct image_record record;
+	uint32_t slot;
+
+	(void)state;
+	assert_int_equal(put(8, 1, 0), 0);
+	slot = image.store.map[8];
+	record = image.store.record[slot];
+	record.sequence = IMAGE_LAST_SEQUENCE - 1;
+	image_record_seal(&record, id, slot);
+	disk.io.write(&disk, &record, 64, image_record_at(slot));
+	reload();
+	assert_int_equal(put(8, 2, 0), 0);
+	image_drop(&image);
+	assert_int_equal(image_load(&image, &disk.io, false, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "as often as an image can be"));
+	assert_int_equal(image_load(&image, &disk.io, true, &why), 0);
+	assert_int_equal(get(8), 2);
+}
+
 static void the_older_superblock_serves_when_the_newer_is_torn(void **state)
 {
 	uint8_t junk[512] = { 1 };
@@ -380,6 +402,7 @@ int main(void)
 		TEST(a_refused_write_keeps_the_old_pair_over_a_restart),
 		TEST(an_undone_write_leaves_no_record),
 		TEST(a_record_of_another_slot_or_image_does_not_count),
+		TEST(an_image_whose_numbers_are_used_up_is_refused),
 		TEST(the_older_superblock_serves_when_the_newer_is_torn),
 		TEST(a_cut_or_foreign_image_is_refused),
 		TEST(a_failed_sync_frees_nothing),
