@@ -206,7 +206,6 @@ static void start_with(struct ram_range ram, struct ram_range hv, uint64_t frame
 
 	fake_stop();
 	memset(table, 0, sizeof(table));
-	fake.ram = NULL;
 	fake.nr_frames = frames;
 	fake.random = 1;
 	expect_halt(core_init(&boot));

@@ -2,32 +2,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "core_steps.h"
-#include "fake_arch.h"
-#include <tessera/seal.h>
+#include "core_steps_fill.h"
 
-#define MACHINE_FRAMES 1024u
-#define REMEMBERED     32u
 #define ANY_GUEST_CALL 1000u
 
-static struct tsr_token tokens[REMEMBERED];
-static struct tsr_token_issue issued[REMEMBERED];
-static uint32_t issuers[REMEMBERED];
-static unsigned nr_issued;
+static struct steps *now; /* whose calls these are: for what happens within a run */
 
-static uint8_t byte(struct steps *s)
+/* The host's CPU that makes the calls: another one while this one runs a guest. */
+static struct vcpu *host_cpu_of(const struct steps *s)
 {
-	return s->end ? 0 : s->next(s);
-}
-
-static uint64_t below(struct steps *s, uint64_t n)
-{
-	return ((uint64_t)byte(s) | (uint64_t)byte(s) << 8) % n;
-}
-
-static bool one_in(struct steps *s, unsigned n)
-{
-	return byte(s) % n == 0;
+	return &core_host()->vcpu[s->depth];
 }
 
 /* Mostly one in the state that the call wants; often NULL if there is none. */
@@ -64,201 +48,6 @@ static struct domain *guest_for(struct steps *s, uint64_t nr)
 			return d;
 	}
 	return one_in(s, 8) ? domain_by_id(DOMAIN_GUEST + start) : NULL;
-}
-
-/* Mostly frames in the middle, where a few dozen are fought over. */
-static uint64_t any_pfn(struct steps *s)
-{
-	uint8_t what = byte(s) % 16;
-
-	if (what < 2)
-		return what ? below(s, MACHINE_FRAMES + 2) : UINT64_MAX - below(s, 4);
-	return FAKE_HV_FIRST + FAKE_HV_PAGES + below(s, 320);
-}
-
-static uint64_t any_gfn(struct steps *s)
-{
-	return one_in(s, 32) ? UINT64_MAX : below(s, 40);
-}
-
-static uint32_t any_count(struct steps *s)
-{
-	return one_in(s, 32) ? (uint32_t)below(s, 65536) * 65537u : 1 + (uint32_t)below(s, 16);
-}
-
-/* Mostly one that is alive; the place where it is remembered. */
-static unsigned any_issued(struct steps *s)
-{
-	unsigned start = (unsigned)below(s, REMEMBERED);
-
-	for (unsigned i = 0; i < REMEMBERED && !one_in(s, 16); i++)
-		if (grant_find(&tokens[(start + i) % REMEMBERED]))
-			return (start + i) % REMEMBERED;
-	return start;
-}
-
-static struct tsr_token any_token(struct steps *s)
-{
-	struct tsr_token t = tokens[any_issued(s)];
-
-	t.random ^= one_in(s, 32) ? 1ull << below(s, 64) : 0;
-	return t;
-}
-
-static void fill_create(struct steps *s, struct tsr_guest_create *c)
-{
-	c->mem_pages = 4 + below(s, 24);
-	c->vcpus = 1 + one_in(s, 32);
-	c->flags = byte(s) % 2;
-	c->device[0].type = TSR_DEVICE_BLOCK;
-	c->device[0].suite = TSR_SUITE_AES_256_GCM;
-	c->device[0].label[0] = 'a';
-}
-
-static bool belongs(uint64_t m, uint32_t owner)
-{
-	const struct frame *f = frame_of(mfn(m));
-
-	/* Table pages come last. */
-	if (owner != DOMAIN_HOST && domain_by_id(owner)->ram_pages && f->state == FRAME_TABLE)
-		return false;
-	return f->owner == owner && (owner != DOMAIN_HOST || f->state == FRAME_OWNED);
-}
-
-/* Mostly a run that belongs to whom the call takes it from, or few guests would ever be whole, and fewer would go. */
-static void some_run(struct steps *s, struct tsr_donate *el, uint32_t owner)
-{
-	uint64_t m = any_pfn(s);
-
-	el->host_pfn = m;
-	el->count = any_count(s);
-	if (one_in(s, 8) || m >= MACHINE_FRAMES)
-		return;
-	while (m < MACHINE_FRAMES && !belongs(m, owner))
-		m++;
-	el->host_pfn = m;
-	for (uint32_t n = 0; n < el->count && n < 32; n++)
-		if (m + n >= MACHINE_FRAMES || !belongs(m + n, owner))
-			el->count = n;
-}
-
-static void fill_donate(struct steps *s, struct tsr_donate *el, const struct domain *d, bool take)
-{
-	some_run(s, el, take ? d->id : DOMAIN_HOST);
-	if (take)
-		return;
-	el->flags = one_in(s, 3) ? TSR_DONATE_TABLES : 0;
-	el->gfn = el->flags ? 0 : one_in(s, 8) ? any_gfn(s) : d->donated_next;
-	if (!el->flags && el->gfn < d->mem_pages && el->count > d->mem_pages - el->gfn && !one_in(s, 8))
-		el->count = (uint32_t)(d->mem_pages - el->gfn);
-}
-
-static void fill_issue(struct steps *s, struct tsr_token_issue *el)
-{
-	*el = (struct tsr_token_issue){ .gfn = any_gfn(s), .pages = 1 + byte(s) % 3, .dir = 1 + byte(s) % 3,
-					.session = 1 + byte(s) % 2, .device = one_in(s, 16), .how = byte(s) % 4 % 3 };
-	if (el->how == TSR_HOW_COPY && one_in(s, 2) && (el->offset = (uint32_t)below(s, TSR_PAGE_SIZE)) % 2)
-		el->bytes = el->pages * TSR_PAGE_SIZE - el->offset - (uint32_t)below(s, TSR_PAGE_SIZE);
-}
-
-static void fill_copy(struct steps *s, struct tsr_token_copy *el, bool host)
-{
-	unsigned i = any_issued(s);
-
-	for (unsigned k = 0; k < 8 && issued[i].how != TSR_HOW_COPY; k++)
-		i = any_issued(s);
-	*el = (struct tsr_token_copy){
-		.token = tokens[i], .offset = (uint32_t)below(s, TSR_PAGE_SIZE), .length = 1 + (uint32_t)below(s, one_in(s, 2) ? 64 : TSR_PAGE_SIZE),
-		.issuer = issuers[i], .session = issued[i].session, .dir = issued[i].dir == TSR_DIR_BOTH ? 1 + byte(s) % 2 : issued[i].dir,
-	};
-	if (host)
-		el->address = any_pfn(s) * TSR_PAGE_SIZE + (one_in(s, 2) ? 0 : below(s, TSR_PAGE_SIZE));
-	if (one_in(s, 16))
-		((uint8_t *)el)[below(s, sizeof(*el))] ^= byte(s);
-}
-
-static void fill_map(struct steps *s, struct tsr_token_map *el)
-{
-	unsigned i = any_issued(s);
-
-	*el = (struct tsr_token_map){
-		.token = tokens[i], .window_pfn = any_pfn(s), .pages = issued[i].pages, .issuer = issuers[i],
-		.session = issued[i].session, .device = issued[i].device, .dir = issued[i].dir,
-		.how = issued[i].how,
-	};
-	for (unsigned k = 0; k < 64 && el->window_pfn < MACHINE_FRAMES - 1 && !one_in(s, 16); k++)
-		if (frame_of(mfn(el->window_pfn))->state != FRAME_WINDOW)
-			el->window_pfn++;
-	if (one_in(s, 16))
-		((uint8_t *)el)[below(s, sizeof(*el))] ^= byte(s);
-}
-
-/* Puts n elements for call nr into the mailbox. */
-static void fill(struct steps *s, uint64_t nr, uint8_t *mail, unsigned n, const struct domain *about, bool host)
-{
-	struct tsr_donate run;
-
-	memset(mail, 0, TSR_PAGE_SIZE);
-	for (unsigned i = 0; i < n; i++) {
-		switch (nr) {
-		case TSR_CALL_GUEST_CREATE:
-			fill_create(s, (struct tsr_guest_create *)mail);
-			break;
-		case TSR_CALL_GUEST_DONATE:
-		case TSR_CALL_GUEST_RECLAIM:
-			fill_donate(s, (struct tsr_donate *)mail + i, about, nr == TSR_CALL_GUEST_RECLAIM);
-			break;
-		case TSR_CALL_GUEST_LOAD:
-			((struct tsr_load *)mail)[i] = (struct tsr_load){ about->loaded_next + byte(s) % 2, any_pfn(s) };
-			break;
-		case TSR_CALL_WINDOW_ADD:
-		case TSR_CALL_WINDOW_REMOVE:
-			run = (struct tsr_donate){ .host_pfn = any_pfn(s), .count = 1 };
-			if (nr == TSR_CALL_WINDOW_ADD)
-				some_run(s, &run, DOMAIN_HOST);
-			((struct tsr_window *)mail)[i] = (struct tsr_window){ .pfn = run.host_pfn, .count = run.count };
-			break;
-		case TSR_CALL_TOKEN_MAP:
-			fill_map(s, (struct tsr_token_map *)mail + i);
-			break;
-		case TSR_CALL_TOKEN_UNMAP:
-		case TSR_CALL_TOKEN_REVOKE:
-			((struct tsr_token_ref *)mail)[i].token = any_token(s);
-			break;
-		case TSR_CALL_TOKEN_ISSUE:
-			fill_issue(s, (struct tsr_token_issue *)mail + i);
-			break;
-		case TSR_CALL_TOKEN_COPY:
-			fill_copy(s, (struct tsr_token_copy *)mail + i, host);
-			break;
-		case TSR_CALL_TOKEN_QUERY:
-			((struct tsr_token_query *)mail)->token = any_token(s);
-			break;
-		case TSR_CALL_CONNECT:
-			*(struct tsr_connect *)mail = (struct tsr_connect){ .session = 1, .token = any_token(s) };
-			break;
-		case TSR_CALL_KEY_DERIVE:
-			*(struct tsr_key_derive *)mail = (struct tsr_key_derive){ .label = "a", .purpose = 1 + byte(s) % 3 };
-			break;
-		case TSR_CALL_CONSOLE_INPUT:
-		case TSR_CALL_RANDOM:
-			*(uint32_t *)(void *)mail = 1 + byte(s) % 70;
-			break;
-		default:
-			break;
-		}
-	}
-}
-
-static void remember(const uint8_t *mail, unsigned n, uint32_t issuer)
-{
-	for (unsigned i = 0; i < n; i++) {
-		unsigned k = nr_issued++ % REMEMBERED;
-
-		issued[k] = ((const struct tsr_token_issue *)mail)[i];
-		tokens[k] = issued[k].token;
-		issuers[k] = issuer;
-	}
 }
 
 static const uint8_t host_calls[] = {
@@ -380,10 +169,10 @@ static void a_cpu_does_something(struct steps *s)
 	}
 }
 
-/* One call of the host's with this element, on CPU 0. */
+/* One call of the host's with this element. */
 static bool host_does(struct steps *s, uint64_t nr, uint64_t a0, uint64_t a1, const void *el, size_t size)
 {
-	struct vcpu *v = &core_host()->vcpu[0];
+	struct vcpu *v = host_cpu_of(s);
 	struct hypercall call = { .nr = nr, .a0 = a0, .a1 = a1 };
 	mfn_t m;
 
@@ -443,7 +232,7 @@ static void bury(struct steps *s)
 		}
 }
 
-void step(struct steps *s)
+static void do_step(struct steps *s)
 {
 	uint8_t what = byte(s);
 	struct domain *d;
@@ -455,37 +244,28 @@ void step(struct steps *s)
 	} else if (what < 40) {
 		a_cpu_does_something(s);
 	} else if (what < 160) {
-		make_call(s, &core_host()->vcpu[0], host_calls[byte(s) % sizeof(host_calls)]);
+		make_call(s, host_cpu_of(s), host_calls[byte(s) % sizeof(host_calls)]);
 	} else if (what < 252) {
 		d = guest_for(s, ANY_GUEST_CALL);
 		if (d && d->state != TSR_GUEST_NONE)
 			make_call(s, &d->vcpu[0], guest_calls[byte(s) % sizeof(guest_calls)]);
 	} else {
-		make_call(s, &core_host()->vcpu[0], byte(s));
+		make_call(s, host_cpu_of(s), byte(s));
 	}
 }
 
-void steps_start(void)
-{
-	static const struct fake_config config = { .frames = MACHINE_FRAMES };
-	struct hypercall call = { .nr = TSR_CALL_MAILBOX, .a0 = FAKE_HV_FIRST + FAKE_HV_PAGES };
-
-	fake_start(&config);
-	memset(tokens, 0, sizeof(tokens));
-	nr_issued = 0;
-	core_hypercall(&core_host()->vcpu[0], &call);
-}
-
-void steps_check(void)
+/* No CPU in the host's container may remember a way to a frame that is somebody else's by now. */
+static void check_remembered(void)
 {
 	for (unsigned i = 0; i < FAKE_CPUS; i++) {
 		const struct fake_cpu *c = &fake.cpu[i];
 
-		for (uint64_t g = 0; c->inside && g < MACHINE_FRAMES; g++) {
+		for (unsigned k = 0; c->inside && k < c->remembered; k++) {
+			uint64_t g = c->order[k];
 			mfn_t m = c->buffer[g].frame;
 			const struct frame *f = frame_of(m);
 
-			if (!c->buffered[g] || (f->owner == DOMAIN_HOST && m.n == g))
+			if (f->owner == DOMAIN_HOST && m.n == g)
 				continue;
 			if ((f->owner >= DOMAIN_GUEST || f->owner == DOMAIN_HV) &&
 			    (f->state == FRAME_ISSUED || f->state == FRAME_MAPPED || f->state == FRAME_DIRTY))
@@ -495,5 +275,44 @@ void steps_check(void)
 			abort();
 		}
 	}
+}
+
+void step(struct steps *s)
+{
+	do_step(s);
+	check_remembered();
+}
+
+/* While a virtual CPU runs it makes calls of its own, and so do other guests and the host's other CPUs, which may want the very same one. */
+static void within_run(struct vcpu *v, struct tsr_run_exit *exit)
+{
+	uint8_t vector = core_take_event(v);
+
+	exit->reason = TSR_RUN_INTR;
+	if (vector && (vector < 32 || vector == 0x80))
+		abort();
+	if (now->depth + 1 == FAKE_CPUS)
+		return;
+	now->depth++;
+	for (unsigned n = byte(now) % 8; n && !now->end; n--)
+		step(now);
+	now->depth--;
+}
+
+void steps_start(struct steps *s)
+{
+	static const struct fake_config config = { .frames = MACHINE_FRAMES };
+	struct hypercall call = { .nr = TSR_CALL_MAILBOX, .a0 = FAKE_HV_FIRST + FAKE_HV_PAGES };
+
+	fake_start(&config);
+	fake.run = within_run;
+	now = s;
+	fill_start();
+	core_hypercall(&core_host()->vcpu[0], &call);
+}
+
+void steps_check(void)
+{
+	check_remembered();
 	oracle_check_all();
 }

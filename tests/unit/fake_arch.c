@@ -4,11 +4,21 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include "fake_arch.h"
 
 struct fake fake;
 static struct frame *frames;
 static struct arch_tables *host_tables;
+
+/* RAM, kept from one machine to the next of its size: only the frames that were used have to be cleared. */
+static struct {
+	uint8_t *bytes;
+	uint64_t frames;
+	bool *used;
+	uint32_t *list;
+	uint64_t nr_used;
+} ram;
 
 /* ------------------------------------------------------------------ the machine */
 
@@ -20,6 +30,38 @@ static void free_tables(struct arch_tables *t)
 	free(t->dma);
 	free(t->prepared);
 	free(t);
+}
+
+static void ram_free(void)
+{
+	if (ram.frames)
+		munmap(ram.bytes, ram.frames * TSR_PAGE_SIZE);
+	free(ram.used);
+	free(ram.list);
+	memset(&ram, 0, sizeof(ram));
+}
+
+static void ram_get(uint64_t nr)
+{
+	static bool told;
+
+	if (nr != ram.frames) {
+		ram_free();
+		ram.bytes = mmap(NULL, nr * TSR_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		ram.used = calloc(nr, sizeof(*ram.used));
+		ram.list = calloc(nr, sizeof(*ram.list));
+		assert(ram.bytes != MAP_FAILED && ram.used && ram.list);
+		ram.frames = nr;
+	}
+	while (ram.nr_used) {
+		uint64_t m = ram.list[--ram.nr_used];
+
+		memset(ram.bytes + m * TSR_PAGE_SIZE, 0, TSR_PAGE_SIZE);
+		ram.used[m] = false;
+	}
+	if (!told)
+		atexit(ram_free);
+	told = true;
 }
 
 void fake_stop(void)
@@ -39,9 +81,9 @@ void fake_stop(void)
 	for (unsigned i = 0; i < FAKE_CPUS; i++) {
 		free(fake.cpu[i].buffer);
 		free(fake.cpu[i].buffered);
+		free(fake.cpu[i].order);
 	}
 	free(frames);
-	free(fake.ram);
 	frames = NULL;
 	memset(&fake, 0, sizeof(fake));
 }
@@ -51,25 +93,26 @@ void fake_start(const struct fake_config *config)
 	static const struct fake_config standard;
 	uint64_t n;
 
-	if (fake.ram)
+	if (frames)
 		fake_stop();
 	config = config ? config : &standard;
 	n = config->frames ? config->frames : 8192;
 	fake.nr_frames = n;
-	fake.ram = calloc(n, TSR_PAGE_SIZE);
+	ram_get(n);
 	fake.random = 0x9e3779b97f4a7c15ull;
 	frames = calloc(n, sizeof(*frames));
-	assert(fake.ram && frames);
+	assert(frames);
 	for (unsigned i = 0; i < FAKE_CPUS; i++) {
 		fake.cpu[i].buffer = calloc(n, sizeof(struct leaf));
 		fake.cpu[i].buffered = calloc(n, sizeof(bool));
+		fake.cpu[i].order = calloc(n, sizeof(uint32_t));
 	}
 
-	const struct ram_range ram[] = { { 0, FAKE_HOLE }, { 256, n - 256 - 32 } };
+	const struct ram_range ranges[] = { { 0, FAKE_HOLE }, { 256, n - 256 - 32 } };
 	const struct core_boot boot = {
 		.frames = frames,
 		.nr_frames = n,
-		.ram = ram,
+		.ram = ranges,
 		.nr_ram = 2,
 		.hv = { FAKE_HV_FIRST, FAKE_HV_PAGES },
 		.nr_cpus = FAKE_CPUS,
@@ -83,13 +126,19 @@ void fake_start(const struct fake_config *config)
 	fake.no_iommu = config->no_iommu;
 }
 
+static void forget(struct fake_cpu *c)
+{
+	while (c->remembered)
+		c->buffered[c->order[--c->remembered]] = false;
+}
+
 void fake_enter(unsigned cpu)
 {
 	struct fake_cpu *c = &fake.cpu[cpu];
 
 	c->inside = core_host();
 	c->seen = core_host()->generation;
-	memset(c->buffered, 0, fake.nr_frames);
+	forget(c);
 }
 
 void fake_leave(unsigned cpu)
@@ -105,10 +154,11 @@ uint8_t *fake_host_access(unsigned cpu, uint64_t g, uint8_t perm)
 	if (!c->buffered[g] && host_tables->leaf[g].perm) {
 		c->buffer[g] = host_tables->leaf[g];
 		c->buffered[g] = true;
+		c->order[c->remembered++] = (uint32_t)g;
 	}
 	if (!c->buffered[g] || (c->buffer[g].perm & perm) != perm)
 		return NULL;
-	return fake.ram + c->buffer[g].frame.n * TSR_PAGE_SIZE;
+	return arch_frame(c->buffer[g].frame);
 }
 
 void fake_corrupt(struct domain *d, uint64_t g, struct leaf l)
@@ -121,7 +171,11 @@ void fake_corrupt(struct domain *d, uint64_t g, struct leaf l)
 void *arch_frame(mfn_t m)
 {
 	assert(m.n < fake.nr_frames);
-	return fake.ram + m.n * TSR_PAGE_SIZE;
+	if (!ram.used[m.n]) {
+		ram.used[m.n] = true;
+		ram.list[ram.nr_used++] = (uint32_t)m.n;
+	}
+	return ram.bytes + m.n * TSR_PAGE_SIZE;
 }
 
 struct arch_tables *arch_tables_create(struct domain *d)
@@ -245,7 +299,7 @@ bool arch_flush_wait(struct domain *d, uint64_t generation)
 			continue;
 		}
 		c->seen = d->generation;
-		memset(c->buffered, 0, fake.nr_frames);
+		forget(c);
 	}
 	return all;
 }

@@ -38,10 +38,11 @@ struct fake_cpu {
 	bool refuses;        /* does not answer shoot-downs */
 	struct leaf *buffer; /* translations remembered, by gfn of the host */
 	bool *buffered;
+	uint32_t *order;     /* what is remembered, in the order in which it was looked up */
+	unsigned remembered;
 };
 
 struct fake {
-	uint8_t *ram;
 	uint64_t nr_frames;
 	struct fake_cpu cpu[FAKE_CPUS];
 	bool locked;
