@@ -2,6 +2,7 @@
 /* Any file as a kernel: the loader refuses it or builds contents that keep their own rules. */
 /* sources: host-backend/cli/loader.c host-backend/cli/loader_bzimage.c host-backend/cli/loader_acpi.c */
 #include <stdlib.h>
+#include <string.h>
 
 #include "host-backend/cli/loader.h"
 
@@ -26,6 +27,29 @@ static void check(const struct loader_contents *c, uint64_t mem)
 		abort();
 }
 
+/* The same bytes as a flat file, at an address that they name. */
+static void raw(const uint8_t *data, size_t size, uint64_t pages)
+{
+	struct loader_contents contents;
+	struct loader_error error = { "" };
+	uint64_t address = 0;
+	uint32_t entry = 0;
+
+	memcpy(&address, data, size < sizeof(address) ? size : sizeof(address));
+	memcpy(&entry, data, size < sizeof(entry) ? size : sizeof(entry));
+	if (size > 8 && data[8] % 2)
+		address = (uint64_t)data[8] << 12;
+	if (size > 9 && data[9] % 2)
+		entry = (uint32_t)address + data[9];
+	if (!loader_build_raw(&contents, (struct loader_file){ data, size }, address, entry, pages, &error)) {
+		if (!error.text[0])
+			abort();
+		return;
+	}
+	check(&contents, pages * TSR_PAGE_SIZE);
+	loader_free(&contents);
+}
+
 /* The first two bytes choose memory (0 to 2 GiB) and the initrd's size; the rest is the kernel. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -43,5 +67,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check(&contents, in.mem_pages * TSR_PAGE_SIZE);
 		loader_free(&contents);
 	}
+	raw(data + 2, size - 2, in.mem_pages);
 	return 0;
 }
