@@ -6,6 +6,7 @@
  */
 #include <core/arch.h>
 #include <core/call.h>
+#include <core/check.h>
 #include <core/guest.h>
 
 #define WORD(event) ((event) / 64)
@@ -100,7 +101,7 @@ int call_EVENT_RAISE(struct call *c)
 
 static bool vector_ok(uint64_t vector)
 {
-	return !vector || (vector >= 32 && vector <= 255 && vector != 0x80);
+	return !vector || (vector >= 32 && vector <= 255 && vector != 0x80) || !CHECKED(VECTOR);
 }
 
 int call_EVENT_BIND(struct call *c)

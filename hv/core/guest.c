@@ -2,6 +2,7 @@
 /* A guest's life: create, launch, stop, destroy. Its memory: memory.c. */
 #include <core/arch.h>
 #include <core/call.h>
+#include <core/check.h>
 #include <core/frame.h>
 #include <core/grant.h>
 #include <core/guest.h>
@@ -197,7 +198,7 @@ int call_GUEST_DESTROY(struct call *c)
 		return -TSR_E_STATE;
 	guest_end(d, TSR_END_HOST, 0, 0);
 	for (uint32_t i = 0; i < d->nr_vcpus; i++)
-		if (d->vcpu[i].running_on >= 0)
+		if (CHECKED(IDLE) && d->vcpu[i].running_on >= 0)
 			return -TSR_E_AGAIN;
 	if (!grant_revoke_all(d))
 		return -TSR_E_AGAIN;

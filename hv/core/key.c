@@ -5,6 +5,7 @@
  */
 #include <core/arch.h>
 #include <core/call.h>
+#include <core/check.h>
 #include <core/guest.h>
 #include "proto/kdf.h"
 
@@ -29,7 +30,7 @@ static enum tsr_error take_lease(struct domain *d, const uint8_t *label)
 		if (o == d || memcmp(o->identity, d->identity, sizeof(d->identity)))
 			continue;
 		other = by_label(o, label);
-		if (other && other->lease)
+		if (CHECKED(LEASE) && other && other->lease)
 			return TSR_E_BUSY;
 	}
 	device->lease = true;

@@ -5,6 +5,7 @@
  */
 #include <core/arch.h>
 #include <core/call.h>
+#include <core/check.h>
 #include <core/frame.h>
 #include <core/guest.h>
 #include <core/oracle.h>
@@ -60,7 +61,7 @@ static bool donatable(const struct domain *d, mfn_t m, uint32_t g)
 {
 	const struct frame *f = frame_of(m);
 
-	return (f->state == FRAME_OWNED && f->owner == DOMAIN_HOST) || arriving(d, m, g);
+	return (f->state == FRAME_OWNED && f->owner == DOMAIN_HOST) || arriving(d, m, g) || !CHECKED(DONATED);
 }
 
 static enum tsr_error check_donated_ram(struct domain *d, const struct tsr_donate *el, uint64_t *next)
@@ -194,7 +195,7 @@ int call_GUEST_DONATE(struct call *c)
 		taken |= take_from_host(d, &el[i]);
 	if (taken)
 		d->moving_generation = arch_flush_begin(core_host());
-	if (!arch_flush_wait(core_host(), d->moving_generation))
+	if (CHECKED(LET_GO) && !arch_flush_wait(core_host(), d->moving_generation))
 		return call_refuse(c, 0, TSR_E_AGAIN);
 	for (unsigned i = 0; i < n; i++)
 		give_to_guest(d, &el[i]);

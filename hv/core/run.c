@@ -2,6 +2,7 @@
 /* Running a guest's virtual CPU inside the host's hypercall, and typing into its console. */
 #include <core/arch.h>
 #include <core/call.h>
+#include <core/check.h>
 #include <core/guest.h>
 #include "proto/port.h"
 
@@ -21,7 +22,7 @@ int call_VCPU_RUN(struct call *c)
 	if (d->state == TSR_GUEST_BUILDING)
 		return -TSR_E_STATE;
 	v = &d->vcpu[c->a1];
-	if (v->running_on >= 0)
+	if (CHECKED(RUNNER) && v->running_on >= 0)
 		return -TSR_E_BUSY;
 	memset(exit, 0, sizeof(*exit));
 	if (d->state == TSR_GUEST_RUNNING) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* The guest's side of tokens: issue and revoke; and what both sides may ask. */
 #include <core/arch.h>
+#include <core/check.h>
 #include <core/frame.h>
 #include <core/grant.h>
 #include <core/guest.h>
@@ -130,7 +131,7 @@ int call_TOKEN_REVOKE(struct call *c)
 
 	for (unsigned i = 0; i < c->n; i++) {
 		g[i] = grant_find(&el[i].token);
-		if (!g[i] || g[i]->issuer != c->d->id)
+		if (!g[i] || (CHECKED(ISSUER) && g[i]->issuer != c->d->id))
 			return call_refuse(c, i, TSR_E_TOKEN);
 		if (named_before(el, i))
 			return call_refuse(c, i, TSR_E_ARG);
@@ -178,9 +179,9 @@ static enum tsr_error check_copy(const struct call *c, const struct tsr_token_co
 		return TSR_E_ARG;
 	if (!g || (g->state != TSR_TOKEN_ISSUED && g->state != TSR_TOKEN_PLACED) || (!host && g->issuer != c->d->id))
 		return TSR_E_TOKEN;
-	if (g->how != TSR_HOW_COPY || el->issuer != g->issuer || el->session != g->session || !(g->dir & el->dir))
+	if (CHECKED(BOUND) && (g->how != TSR_HOW_COPY || el->issuer != g->issuer || el->session != g->session || !(g->dir & el->dir)))
 		return TSR_E_BIND;
-	if (el->offset > g->bytes || el->length > g->bytes - el->offset)
+	if (CHECKED(RANGE) && (el->offset > g->bytes || el->length > g->bytes - el->offset))
 		return TSR_E_ARG;
 	if (host)
 		return frame_run_ok(m.n, 1) && frame_host_own(m) && frame_of(m)->state != FRAME_MAILBOX ? TSR_OK : TSR_E_FRAME;

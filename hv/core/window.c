@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* The host's side of tokens: window pages, map and unmap. */
 #include <core/arch.h>
+#include <core/check.h>
 #include <core/frame.h>
 #include <core/grant.h>
 #include <core/guest.h>
@@ -86,6 +87,12 @@ static bool placed(const struct grant *g)
 	return g->how == TSR_HOW_COPY || (g->how == TSR_HOW_EITHER && !arch_dma_active());
 }
 
+/* Has it never been mapped? */
+static bool unused(const struct grant *g)
+{
+	return g->state == TSR_TOKEN_ISSUED || (!CHECKED(ONCE) && g->state == TSR_TOKEN_SPENT);
+}
+
 /* Is this token mapped as el says, by a call that was told to repeat? */
 static bool map_unfinished(const struct grant *g, const struct tsr_token_map *el)
 {
@@ -99,10 +106,10 @@ static enum tsr_error check_map(const struct tsr_token_map *el, const struct run
 
 	if (!tsr_is_zero(e->reserved, sizeof(e->reserved)))
 		return TSR_E_ARG;
-	if (!g || (g->state != TSR_TOKEN_ISSUED && !map_unfinished(g, e)))
+	if (!g || (!unused(g) && !map_unfinished(g, e)))
 		return TSR_E_TOKEN;
-	if (e->pages != g->pages || e->issuer != g->issuer || e->session != g->session || e->device != g->device ||
-	    e->dir != g->dir || e->how != g->how)
+	if (CHECKED(BOUND) && (e->pages != g->pages || e->issuer != g->issuer || e->session != g->session || e->device != g->device ||
+			       e->dir != g->dir || e->how != g->how))
 		return TSR_E_BIND;
 	for (unsigned i = 0; i < n; i++)
 		if (el[i].token.slot == e->token.slot)
@@ -185,9 +192,9 @@ int call_TOKEN_MAP(struct call *c)
 	}
 	n = grant_within_budget(g, c->n);
 	for (unsigned i = 0; i < n; i++)
-		if (g[i]->state == TSR_TOKEN_ISSUED && placed(g[i])) {
+		if (unused(g[i]) && placed(g[i])) {
 			place(g[i], &el[i]);
-		} else if (g[i]->state == TSR_TOKEN_ISSUED) {
+		} else if (unused(g[i])) {
 			swap_in(g[i], &el[i]);
 			changed = true;
 		}

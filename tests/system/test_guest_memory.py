@@ -85,13 +85,16 @@ def hypervisor_code():
 
 
 def test_readable_without_protection():
-    """control: in a build that leaves all memory in the host's table, the same tries read the hypervisor and the guest"""
+    """control: in a build that leaves all memory in the host's table, the same tries read the hypervisor and the guest; programs make hypercalls [HC-2]"""
     with Machine(smp=2, mem=1024, hv_variant="noprotect", name="noprotect") as m:
         m.wait_ready()
         attack.load(m)
         for address, value in hypervisor_code().items():
             done = order(m, "read", address, 1)
             assert done.faults == 0 and done.value == value, f"{address:#x}: {done.words}, expected {value:#x}"
+        before = attack.info(m)["hypercalls_host"]
+        assert "vmmcall tries=50 sigill=0 sigsegv=0" in m.run("host_ring3 50")
+        assert attack.info(m)["hypercalls_host"] - before >= 50
         with Guest(m) as guest:
             hidden, found = search(m, guest)
             assert hidden == 0 and found >= COPIES, (hidden, found)

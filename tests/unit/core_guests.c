@@ -240,6 +240,23 @@ static void a_new_guest_inherits_nothing_from_the_one_that_had_its_id(void **sta
 	assert_int_equal(info->end + info->tokens + info->events, 0);
 }
 
+/* [GST-7] Of what it was measured to be nothing is kept while its memory goes back. */
+static void a_destroyed_guests_measurement_is_wiped(void **state)
+{
+	static const uint8_t zero[sizeof(((struct domain *)0)->measure)];
+	struct tsr_guest_create config;
+	struct domain *d;
+
+	(void)state;
+	guest_config(&config, 16);
+	d = guest_create_with(&config);
+	assert_int_equal(donate(d, host_take(4), 0, 4, TSR_DONATE_TABLES), TSR_OK);
+	assert_memory_not_equal(d->measure, zero, sizeof(zero));
+	assert_int_equal(host_call(TSR_CALL_GUEST_DESTROY, 0, d->id, 0), TSR_OK);
+	assert_int_equal(d->state, TSR_GUEST_DYING);
+	assert_memory_equal(d->measure, zero, sizeof(zero));
+}
+
 /* ------------------------------------------------------------------ keys */
 
 static int derive(struct domain *d, const char *label, uint32_t purpose, uint8_t salt, uint8_t key[TSR_KEY_SIZE])
@@ -351,6 +368,7 @@ int main(void)
 		T(a_guest_destroyed_as_it_runs_was_ended_by_the_host_and_has_no_mailbox),
 		T(fifty_guests_leave_the_census_as_it_was),
 		T(a_new_guest_inherits_nothing_from_the_one_that_had_its_id),
+		T(a_destroyed_guests_measurement_is_wiped),
 		T(keys_come_from_root_secret_identity_label_purpose_and_salt),
 		T(key_requests_are_checked),
 		T(of_two_live_guests_of_one_identity_one_gets_a_disks_keys),

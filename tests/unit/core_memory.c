@@ -57,6 +57,7 @@ static void a_donation_waits_for_a_cpu_that_keeps_a_translation_and_goes_on_when
 	struct domain *d = building(4);
 	uint64_t pfn = host_take(4);
 	uint8_t *page = arch_frame(mfn(pfn));
+	unsigned flushes;
 	struct tsr_donate twice[2] = {
 		{ .host_pfn = pfn, .gfn = 0, .count = 2 },
 		{ .host_pfn = pfn + 2, .gfn = 2, .count = 2 },
@@ -74,7 +75,10 @@ static void a_donation_waits_for_a_cpu_that_keeps_a_translation_and_goes_on_when
 	memset(fake_host_access(1, pfn, PERM_W), 0x77, TSR_PAGE_SIZE);
 	assert_int_equal(donate(d, pfn, 2, 2, 0), -TSR_E_FRAME);
 	assert_int_equal(donate(d, host_take(1), 1, 1, 0), -TSR_E_ARG);
+	/* Nor does the repetition begin anew: it would never be done. */
+	flushes = fake.flushes;
 	assert_int_equal(donate(d, pfn, 0, 2, 0), -TSR_E_AGAIN);
+	assert_int_equal(fake.flushes, flushes);
 	assert_int_equal(launch(d), -TSR_E_STATE);
 
 	fake.cpu[1].refuses = false;
@@ -238,6 +242,38 @@ static void a_launch_without_table_pages_can_be_repeated_after_more_were_given(v
 	assert_int_equal(launch(d), -TSR_E_NOMEM);
 	assert_int_equal(donate(d, tables + 2, 0, 1, TSR_DONATE_TABLES), TSR_OK);
 	assert_int_equal(launch(d), TSR_OK);
+}
+
+/* [DON-3] What the first virtual CPU was given goes back, zeroed for whom it is given to next; nobody remembers it. */
+static void a_launch_that_fails_half_way_leaves_nothing(void **state)
+{
+	struct tsr_guest_create config;
+	uint64_t pfn = host_take(8), tables = host_take(5);
+	struct domain *d;
+
+	(void)state;
+	guest_config(&config, 8);
+	config.vcpus = 3;
+	for (unsigned destroyed = 0; destroyed < 2; destroyed++) {
+		d = guest_create_with(&config);
+		assert_int_equal(donate(d, tables, 0, 4, TSR_DONATE_TABLES), TSR_OK);
+		assert_int_equal(donate(d, pfn, 0, 8, 0), TSR_OK);
+		assert_int_equal(launch(d), -TSR_E_NOMEM);
+		for (unsigned i = 0; i < 3; i++)
+			assert_null(d->vcpu[i].arch);
+		assert_int_equal(host_call(TSR_CALL_VCPU_RUN, d->id, 0, 0), -TSR_E_STATE);
+		if (!destroyed) {
+			assert_int_equal(host_call(TSR_CALL_GUEST_DESTROY, 0, d->id, 0), TSR_OK);
+			assert_int_equal(reclaim(d, pfn, 8), TSR_OK);
+			assert_int_equal(reclaim(d, tables, 4), TSR_OK);
+			continue;
+		}
+		memset(arch_frame(mfn(d->table_free)), 0x5a, TSR_PAGE_SIZE);
+		assert_int_equal(donate(d, tables + 4, 0, 1, TSR_DONATE_TABLES), TSR_OK);
+		assert_int_equal(launch(d), TSR_OK);
+		for (unsigned i = 0; i < 3; i++)
+			assert_true(tsr_is_zero(arch_frame(d->vcpu[i].arch->page), TSR_PAGE_SIZE));
+	}
 }
 
 /* [HC-14] [MEM-3] */
@@ -407,6 +443,7 @@ int main(void)
 		T(donation_elements_are_checked),
 		T(ram_without_table_pages_is_refused_and_nothing_is_taken),
 		T(a_launch_without_table_pages_can_be_repeated_after_more_were_given),
+		T(a_launch_that_fails_half_way_leaves_nothing),
 		T(a_large_batch_is_done_in_parts_so_that_other_cpus_need_not_wait_long),
 		T(loading_copies_and_the_copy_is_what_is_measured),
 		T(pages_are_loaded_in_ascending_order_while_building_only),

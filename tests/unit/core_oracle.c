@@ -220,6 +220,24 @@ static void a_machine_with_contradictory_memory_does_not_start(void **state)
 	start_with((struct ram_range){ 0, 1000 }, (struct ram_range){ 1020, 10 }, 1024, "hypervisor beyond the frame table");
 }
 
+static void ram_may_end_where_the_frame_table_does(void **state)
+{
+	static struct frame table[1024];
+	const struct ram_range ram = { 0, 1024 };
+	const struct core_boot boot = {
+		.frames = table, .nr_frames = 1024, .ram = &ram, .nr_ram = 1, .hv = { 10, 10 }, .stats = { 12 }, .nr_cpus = 1
+	};
+
+	(void)state;
+	fake_stop();
+	fake.nr_frames = 1024;
+	fake.random = 1;
+	core_init(&boot);
+	assert_true(core_host_frame(mfn(1023)));
+	oracle_check_all();
+	fake_stop();
+}
+
 /* [MEM-5] */
 static void a_forbidden_access_is_counted_and_an_allowed_one_tried_again(void **state)
 {
@@ -269,6 +287,7 @@ int main(void)
 		T(the_rolling_check_finds_damage_without_a_full_one),
 		T(many_touched_frames_lead_to_a_full_check),
 		T(a_machine_with_contradictory_memory_does_not_start),
+		T(ram_may_end_where_the_frame_table_does),
 		T(a_forbidden_access_is_counted_and_an_allowed_one_tried_again),
 		T(before_a_reset_all_guests_memory_and_the_root_secret_are_overwritten),
 	};

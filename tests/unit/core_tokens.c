@@ -185,6 +185,7 @@ static void a_token_revoked_twice_in_one_batch_is_refused_and_lives_on(void **st
 	assert_int_equal(grant_find(&t)->state, TSR_TOKEN_ISSUED);
 	assert_int_equal(guest_batch(d, TSR_CALL_TOKEN_REVOKE, el, 2), TSR_OK);
 	assert_int_equal(d->tokens, 0);
+	assert_int_equal(core_counter(TSR_COUNT_tokens_revoked), 2);
 }
 
 /* [TOK-9] */

@@ -264,6 +264,8 @@ static void an_unfinished_unmap_is_finished_by_repeating_it(void **state)
 	fake.cpu[1].refuses = false;
 	assert_int_equal(token_unmap(t), TSR_OK);
 	assert_int_equal(token_unmap(t), -TSR_E_TOKEN);
+	/* It was one unmap. */
+	assert_int_equal(core_counter(TSR_COUNT_tokens_unmapped), 1);
 	assert_int_equal(token_map(d, token_issue(d, 30, 1, 3), window, 1, 3), TSR_OK);
 }
 
