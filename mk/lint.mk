@@ -47,7 +47,7 @@ lint-headers:
 
 # One file a call: given several, clang-tidy 14 carries the state of one over into the next and sees ghosts.
 tidy = printf '%s\n' $(1) | xargs -P 2 -I{} sh -c 'out=$$(clang-tidy --quiet {} -- $(2) 2>/dev/null) || { echo "$$out"; exit 1; }'
-TIDY_USER := $(wildcard proto/*.c host-backend/daemon/*.c host-backend/image/*.c host-backend/cli/*.c host-backend/examples/*.c)
+TIDY_USER := $(wildcard proto/*.c host-backend/daemon/*.c host-backend/image/*.c host-backend/common/*.c host-backend/cli/*.c host-backend/examples/*.c)
 TIDY_HV   := $(wildcard hv/core/*.c hv/x86/*.c)
 lint-tidy: lint-tidy-user lint-tidy-hv
 lint-tidy-user:

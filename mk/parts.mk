@@ -60,7 +60,7 @@ modules-next: $(DEPS)/.done
 # --- the host's programs: static, so that they run in an initramfs as they are
 HOST_CFLAGS := $(USER_CFLAGS) -O2 $(TSR_DEFS)
 PROTO_SRCS  := $(wildcard proto/*.c)
-IMAGE_SRCS  := $(wildcard host-backend/image/*.c)
+IMAGE_SRCS  := $(wildcard host-backend/image/*.c host-backend/common/*.c)
 DAEMON_SRCS := $(wildcard host-backend/daemon/*.c)
 CLI_SRCS    := $(wildcard host-backend/cli/*.c)
 HOST := $(if $(DAEMON_SRCS),$(B)/host/tesserad) $(if $(CLI_SRCS),$(B)/host/tessera)

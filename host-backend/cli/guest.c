@@ -11,6 +11,7 @@
 #include "host-backend/cli/config.h"
 #include "host-backend/cli/options.h"
 #include "host-backend/cli/progress.h"
+#include "host-backend/common/notify.h"
 
 #define LOAD_PIECE (8ull << 20)
 
@@ -163,6 +164,17 @@ static int open_guest(const struct cli_command *self, int argc, char **argv, str
 	return fd;
 }
 
+/* systemd, if it started this, goes on now with what waits for the guest. */
+static void say_ready(void)
+{
+	int fd = notify_open();
+
+	if (fd < 0 ? errno : !notify_send(fd, "READY=1"))
+		cli_fail("systemd cannot be told that the guest runs: %s", strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
 /* Its console comes out here until it ends, or this program is told to; then nothing is left of the guest. */
 static int stay_with(const char *name, int stop)
 {
@@ -213,8 +225,10 @@ static int start_by_config(const struct cli_command *self, const char *path, boo
 			cli_fail("the guest runs, but waits for its disk %s; attach it, or end the guest with: tessera guest destroy %s",
 				 line->argv[line->argc - 2], line->argv[line->argc - 3]);
 	}
-	if (!ret && foreground)
+	if (!ret && foreground) {
+		say_ready();
 		ret = stay_with(config.name, stop);
+	}
 	config_free(&config);
 	return ret;
 }
@@ -315,7 +329,7 @@ const struct cli_command cli_guest_start = {
 		"  --config FILE  create and start the guest that FILE describes, and attach its disks\n"
 		"  --no-disks     attach none: something else does, such as tesserad@GUEST-DISK.service\n"
 		"  --foreground   print the guest's console and stay until it ends, which is success if it powered itself off, and a failure\n"
-		"                 if not; then, or when told to end, destroy it: for systemd and the like\n\n"
+		"                 if not; then, or when told to end, destroy it: for systemd, which is told when the guest runs, and the like\n\n"
 		"FILE is JSON. Its members are the options of `tessera guest create` without the dashes; \"disks\" is a list, and\n"
 		"the members of a disk are its \"label\", its \"image\", and the options of `tessera disk attach`:\n\n"
 		"  { \"name\": \"demo\", \"kernel\": \"/boot/vmlinuz\", \"initrd\": \"/boot/guest.img\", \"memory\": \"512M\",\n"
@@ -338,7 +352,8 @@ const struct cli_command cli_guest_pause = {
 	.summary = "let a guest's virtual CPUs rest; its clocks go on",
 	.help = "Usage: tessera guest pause GUEST\n\n"
 		"While all guests are paused and their disks detached, the module tessera_host can be removed and another version\n"
-		"loaded, which takes the guests over.\n\n"
+		"loaded, which takes the guests over. Whoever follows a console holds the module, so `tessera guest start --foreground`\n"
+		"does, and with it the unit tessera-guest@: start such guests without --foreground.\n\n"
 		"Examples:\n  tessera guest pause demo\n"
 		"  tessera disk detach demo data && rmmod tessera_host && modprobe tessera_host && tessera guest resume demo\n",
 	.run = run_pause,

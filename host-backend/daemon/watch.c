@@ -2,14 +2,12 @@
 #include "host-backend/daemon/watch.h"
 #include <errno.h>
 #include <inttypes.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+#include "host-backend/common/notify.h"
 #include "host-backend/daemon/log.h"
 
 static uint64_t now_ms(void)
@@ -20,31 +18,18 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* sd_notify(3)'s protocol: a datagram to a Unix socket, of a path or, with an @ in front, an abstract name. */
-static int connect_to(const char *name)
+static int connect_to_systemd(void)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	size_t length = name ? strlen(name) : 0;
-	int fd;
+	int fd = notify_open();
 
-	if (!length || length >= sizeof(address.sun_path))
-		return -1;
-	memcpy(address.sun_path, name, length);
-	if (*name == '@')
-		address.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length))) {
-		log_line("systemd's socket %s cannot be reached: %s", name, strerror(errno));
-		if (fd >= 0)
-			close(fd);
-		return -1;
-	}
+	if (fd < 0 && errno)
+		log_line("systemd's socket %s cannot be reached: %s", getenv("NOTIFY_SOCKET"), strerror(errno));
 	return fd;
 }
 
 static void tell(const struct watch *watch, const char *text)
 {
-	if (watch->socket >= 0 && send(watch->socket, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	if (watch->socket >= 0 && !notify_send(watch->socket, text))
 		log_line("telling systemd's watchdog failed: %s", strerror(errno));
 }
 
@@ -54,7 +39,7 @@ void watch_init(struct watch *watch)
 	uint64_t usec = allowed ? strtoull(allowed, NULL, 10) : 0, half = usec / 2000;
 	char text[64];
 
-	*watch = (struct watch){ .socket = half ? connect_to(getenv("NOTIFY_SOCKET")) : -1, .interval = WATCH_MS };
+	*watch = (struct watch){ .socket = half ? connect_to_systemd() : -1, .interval = WATCH_MS };
 	if (half && half < WATCH_MS)
 		watch->interval = (uint32_t)half;
 	watch->next = now_ms();

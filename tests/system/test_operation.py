@@ -3,8 +3,10 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
+import tempfile
 
 from machine import ROOT
 
@@ -89,6 +91,10 @@ def test_units_of_systemd(m):
         got, text = m.sh(f"timeout 60 {start} 2>&1")
         assert got == status and f"guest conf has stopped: {end}" in text and ("hello from a guest" in text) == (image == "hello"), text
         assert json.loads(m.run("tessera guest list --json")) == []
+    # systemd is told when the guest is there, not before.
+    text = m.run(f"host_notify 'tessera guest show conf --json' {start.replace('/tmp/unit', '/etc/tessera/conf')}")
+    assert re.search(r'^READY=1\n.*"state":"running"', text, re.M), text
+    assert json.loads(m.run("tessera guest list --json")) == []
     m.run("tessera disk attach --foreground --config /etc/tessera conf/data >/run/unit.log 2>&1 & echo $! >/run/disk.pid; "
           "timeout 30 sh -c 'until grep -q waiting /run/unit.log; do usleep 50000; done'")
     m.run(f"{start.replace('/tmp/unit', '/etc/tessera/conf')} >/run/guest.log 2>&1 & echo $! >/run/guest.pid; "
@@ -107,3 +113,54 @@ def test_bash_completes():
     path = os.path.join(ROOT, "build/default/host") + ":" + os.environ["PATH"]
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=dict(os.environ, PATH=path), stdout=subprocess.PIPE, text=True, check=True)
     assert done.stdout.splitlines() == ["start stop", "--read-only"], done.stdout
+
+
+def initrd(directory, *options):
+    """tessera-initrd with this build's modules: its status, what it said, and what it wrote as {path: (mode, contents)}."""
+    kernel = os.path.basename(os.path.realpath(os.path.join(ROOT, "build/deps/modules")))
+    out, share, modules = (os.path.join(directory, name) for name in ("out", "share", "modules"))
+    if not os.path.exists(share):
+        os.makedirs(share)
+        os.makedirs(os.path.join(modules, kernel))
+        for link, to in ((f"{share}/mkinitramfs.py", "scripts/mkinitramfs.py"), (f"{share}/initrd", "host-backend/initrd/root"),
+                         (f"{modules}/{kernel}/extra", "build/default/modules/guest")) + tuple(
+                             (f"{modules}/{kernel}/{name}", f"build/deps/modules/{name}") for name in ("kernel", "modules.builtin", "modules.order")):
+            os.symlink(os.path.join(ROOT, to), link)
+        with open(os.path.join(ROOT, "build/deps/modules/modules.dep"), encoding="ascii") as known, \
+                open(f"{modules}/{kernel}/modules.dep", "w", encoding="ascii") as f:
+            f.write(known.read() + "extra/tessera.ko:\nextra/tessera_blk.ko: extra/tessera.ko\n")
+    done = subprocess.run([os.path.join(ROOT, "host-backend/initrd/tessera-initrd"), "--kernel", kernel, *options, out], text=True, check=False, cwd=directory,
+                          env=dict(os.environ, TESSERA_SHARE=share, TESSERA_MODULES=modules), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    files, at = {}, 0
+    data = b""
+    if not done.returncode:
+        with open(out, "rb") as f:
+            data = f.read()
+    while at < len(data):
+        fields = [int(data[at + 6 + 8 * n:at + 14 + 8 * n], 16) for n in range(13)]
+        name = data[at + 110:at + 110 + fields[11] - 1].decode()
+        body = at + 110 + fields[11] + 3 & ~3
+        files[name] = fields[1], data[body:body + fields[6]]
+        at = body + fields[6] + 3 & ~3
+    return done.returncode, done.stdout, files
+
+
+def test_initrd_takes_files():
+    """tessera-initrd puts files and programs where it is told, beside the driver of sealed disks; the same files give the same bytes; a start that is no program is refused"""
+    with tempfile.TemporaryDirectory() as directory:
+        job = os.path.join(directory, "job.sh")
+        with open(job, "w", encoding="ascii") as f:
+            f.write("#!/bin/sh\necho done\n")
+        status, text, _ = initrd(directory, "--file", "job.sh:start")
+        assert status == 1 and "not executable" in text, text
+        os.chmod(job, 0o755)
+        status, text, files = initrd(directory, "--file", "job.sh:start", "--file", f"{job}:etc/deep/copy", "--elf", "/usr/bin/env:bin/env-of-mine")
+        assert status == 0, text
+        assert files["start"] == files["etc/deep/copy"] == (0o100755, b"#!/bin/sh\necho done\n"), files["start"]
+        assert files["bin/env-of-mine"][1][:4] == b"\x7fELF" and any(name.startswith("lib64/ld-linux") for name in files), sorted(files)
+        assert any(name.endswith("extra/tessera_blk.ko") for name in files) and files["init"][0] == 0o100755, sorted(files)
+        assert initrd(directory, "--file", "job.sh:start", "--file", f"{job}:etc/deep/copy", "--elf", "/usr/bin/env:bin/env-of-mine")[2] == files
+        assert "start" not in initrd(directory)[2]
+        for wrong in (("--file", "job.sh"), ("--file", "a b:c"), ("--file", "job.sh:"), ("--file",)):
+            status, text, _ = initrd(directory, *wrong)
+            assert status == 2 and "SOURCE:PATH" in text, text
