@@ -27,6 +27,7 @@
 #include <tessera/block.h>
 #include "proto/disk.h"
 #include "proto/seal.h"
+#include "proto/turns.h"
 #include "tessera_bus.h"
 
 #define BLK_DEPTH     64u /* of each ring */
@@ -97,7 +98,7 @@ struct blk_queue {
 	struct tsr_run ring, seal, data;
 	struct tsr_run shared;              /* what a session grants of data: its pages, or fewer if a limit has it so */
 	struct tsr_run grant[BLK_DEPTH];    /* strict: of the request in this slot */
-	DECLARE_BITMAP(granting, BLK_DEPTH); /* strict: filled, and waiting for their tokens */
+	struct tsr_turns granting;          /* strict: filled, and waiting for their tokens */
 	DECLARE_BITMAP(sent, BLK_DEPTH);    /* pushed, and not completed */
 	struct timer_list later;            /* a limit was reached: looks again */
 	u32 sq_tail, sq_told, cq_head;

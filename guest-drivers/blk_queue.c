@@ -254,7 +254,7 @@ void blk_q_stop(struct blk_queue *q)
 		req->result = -ENOTCONN;
 	}
 	bitmap_zero(q->pool, BLK_POOL_MAX);
-	bitmap_zero(q->granting, BLK_DEPTH);
+	q->granting.count = 0;
 	bitmap_zero(q->sent, BLK_DEPTH);
 	mutex_unlock(&q->mutex);
 	blk_q_kick(q); /* in case the device is being removed */

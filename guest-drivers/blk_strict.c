@@ -18,7 +18,7 @@ void blk_strict_add(struct blk_queue *q, u32 slot, const struct tsr_blk_request 
 		.dir = tsr_blk_token_dir(request),
 		.how = TSR_HOW_EITHER,
 	};
-	__set_bit(slot, q->granting);
+	tsr_turns_wait(&q->granting, slot);
 }
 
 static int issue(struct blk_queue *q, struct tsr_run *runs[], u32 nr, u32 *fit)
@@ -29,12 +29,12 @@ static int issue(struct blk_queue *q, struct tsr_run *runs[], u32 nr, u32 *fit)
 int blk_strict_send(struct blk_queue *q)
 {
 	struct tsr_run *runs[BLK_DEPTH];
-	u32 slot, nr = 0, fit;
+	u32 nr = q->granting.count, fit, i;
 	int err;
 
-	BUILD_BUG_ON(BLK_DEPTH > TSR_MAX_BATCH);
-	for_each_set_bit(slot, q->granting, BLK_DEPTH)
-		runs[nr++] = &q->grant[slot];
+	BUILD_BUG_ON(BLK_DEPTH > TSR_MAX_BATCH || BLK_DEPTH > TSR_TURNS_MAX);
+	for (i = 0; i < nr; i++)
+		runs[i] = &q->grant[q->granting.slot[i]];
 	if (!nr)
 		return 0;
 	err = issue(q, runs, nr, &fit);
@@ -49,11 +49,9 @@ int blk_strict_send(struct blk_queue *q)
 	if (err)
 		return err;
 	q->count.granted += fit;
-	while (fit--) {
-		slot = runs[fit] - q->grant;
-		__clear_bit(slot, q->granting);
-		blk_q_push(q, slot);
-	}
+	for (i = 0; i < fit; i++)
+		blk_q_push(q, q->granting.slot[i]);
+	tsr_turns_served(&q->granting, fit);
 	return 0;
 }
 
