@@ -10,6 +10,7 @@ A check that takes a parameter is given a running machine:
 	    assert m.run("nproc").strip() == "2"
 
 Files with equal MACHINE share one boot. A check that needs boots of its own takes no parameter and uses Machine itself.
+A file with TAKES_LONG = True is begun before the others, so that none is left running alone at the end.
 raise Skip("reason") leaves a check out, visibly. A check that leaves its machine unusable ends with m.stop(): the next
 check gets a fresh one.
 """
@@ -36,6 +37,7 @@ class Group:
 
     def __init__(self, options, number):
         self.options, self.number = options, number
+        self.takes_long = False
         self.checks = []
         self.machine = None
         self.boots = self.failed_boots = 0
@@ -66,7 +68,7 @@ class Group:
 
 
 def collect(only):
-    """The groups of checks, in the order of the files' names; checks without a machine are a group each."""
+    """The groups of checks, those that take long first, else in the order of the files' names; checks without a machine are a group each."""
     groups, by_options = [], {}
     for path in sorted(glob.glob(os.path.join(HERE, "test_*.py"))):
         name = os.path.basename(path)[:-3]
@@ -82,7 +84,8 @@ def collect(only):
                 by_options[key] = Group(options or {}, len(groups) + 1)
                 groups.append(by_options[key])
             by_options[key].checks.append((name[len("test_"):], function))
-    return groups
+            by_options[key].takes_long |= getattr(module, "TAKES_LONG", False)
+    return sorted(groups, key=lambda group: not group.takes_long)
 
 
 def attempt(group, function, variant):

@@ -3,6 +3,8 @@
 
 from integrations import KINDS, SMALL, Storage, run
 
+TAKES_LONG = True
+
 # How data is moved to each: those that compute over what they send get a copy, those nothing is known of everything as a copy.
 MODES = {"raw": "direct", "sparse": "direct", "partition": "direct", "nvme": "direct", "dm": "direct", "loop": "copy",
          "nbd": "bounce", "nvme-tcp": "bounce"}

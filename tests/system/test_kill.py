@@ -7,13 +7,13 @@ import re
 from guest import shared
 
 MACHINE = dict(smp=2, mem=2048, media=True)
-KILLS = 10
-FIO = ("fio --name=kill --filename=/dev/tsr0 --direct=1 --rw=randwrite --bs=16k --size=64M --ioengine=libaio --iodepth=32 "
+KILLS = 5
+FIO = ("fio --name=kill --filename=/dev/tsr0 --direct=1 --rw=randwrite --bs=16k --size=32M --ioengine=libaio --iodepth=32 "
        "--verify=crc32c --verify_fatal=1 --verify_backlog=512 --output=/tmp/fio.log")
 
 
 def test_kill_under_load(m):
-    """the daemon killed ten times under fio verify of 64 MiB, with requests in flight: nothing is lost"""
+    """the daemon killed five times under fio verify of 32 MiB, with requests in flight: nothing is lost"""
     guest = shared(m)
     guest.run("dmesg -c >/dev/null")
     start = guest.counters()
@@ -47,5 +47,5 @@ def test_kill_under_load(m):
         assert " err= 0" in guest.run("cat /tmp/fio.log")
     print(f"in flight at each kill: {in_flight}; resubmitted: {rises}")
     assert len(in_flight) == KILLS, in_flight
-    assert sum(n > 0 for n in rises) >= 8, rises
+    assert sum(n > 0 for n in rises) >= 4, rises
     assert guest.counters()["integrity_errors"] == start["integrity_errors"]

@@ -8,6 +8,7 @@ import sys
 from machine import ROOT
 
 LIMIT = 900
+TAKES_LONG = True
 
 
 def test_main_job():

@@ -7,6 +7,8 @@ import os
 from machine import Machine, ROOT
 from power import RUN, SECRET, Victim
 
+TAKES_LONG = True
+
 
 def test_power_cuts():
     """the machine is killed under load: each block is its old or new pair, all that was flushed is there, ext4, xfs and btrfs are whole"""
