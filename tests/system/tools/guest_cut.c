@@ -4,6 +4,8 @@
  *
  *	guest_cut write DEVICE REGION FROM	operations FROM, FROM + 1, ... on one region, until it is killed; after each fdatasync the number of
  *						the last operation before it goes to /tmp/flushed.REGION
+ *	guest_cut load DEVICE REGION FROM	the same, but slowly, except for a while after SIGUSR1, and it reads the region back: each block must be what
+ *						the last operation on it left there; how often that was so goes to /tmp/verified.REGION
  *	guest_cut check DEVICE REGION FLUSHED	each block must be what operation FLUSHED left there, or a later one, as a whole
  *
  * What operation N does follows from N and REGION alone: blocks with N all over them, or zeros. Each millionth fills the region: runs begin with those.
@@ -12,6 +14,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/fs.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +26,9 @@
 #define REGION 1024u /* blocks */
 #define RUN    1000000u /* the first operation of a run fills the region */
 #define LATER  4096u /* operations that may have been under way or done since the last flush that was seen */
+#define PAUSE  150000u /* microseconds after each operation of a load */
+#define HURRY  200u /* operations without that */
+#define VERIFY 4u /* a load looks after so many flushes */
 
 struct operation {
 	uint32_t first, count;
@@ -58,12 +64,12 @@ static void fail(const char *what)
 	exit(1);
 }
 
-static void note(uint32_t region, uint64_t number)
+static void note(const char *what, uint32_t region, uint64_t number)
 {
 	char name[64], next[72];
 	FILE *file;
 
-	snprintf(name, sizeof(name), "/tmp/flushed.%u", region);
+	snprintf(name, sizeof(name), "/tmp/%s.%u", what, region);
 	snprintf(next, sizeof(next), "%s.new", name);
 	file = fopen(next, "w");
 	if (!file || fprintf(file, "%" PRIu64 "\n", number) < 0 || fclose(file) || rename(next, name))
@@ -86,29 +92,15 @@ static void make(int fd, uint8_t *data, const struct operation *o, uint64_t numb
 		fail("writing");
 }
 
-static void write_on(int fd, uint8_t *data, uint32_t region, uint64_t number)
-{
-	for (;; number++) {
-		struct operation o = operation(number, region);
-
-		make(fd, data, &o, number, region);
-		if (!o.flush)
-			continue;
-		if (fdatasync(fd))
-			fail("flushing");
-		note(region, number);
-	}
-}
-
 /* The number of the operation that these bytes are of, out of those that may be: or UINT64_MAX. */
-static uint64_t origin(const uint64_t *bytes, uint32_t region, uint32_t block, uint64_t flushed)
+static uint64_t origin(const uint64_t *bytes, uint32_t region, uint32_t block, uint64_t flushed, uint64_t newest)
 {
 	bool found = false;
 
 	for (uint32_t k = 1; k < BLOCK / 8; k++)
 		if (bytes[k] != bytes[0])
 			return UINT64_MAX; /* torn */
-	for (uint64_t number = flushed + LATER; !found; number--) {
+	for (uint64_t number = newest; !found; number--) {
 		struct operation o = operation(number, region);
 
 		if (block - o.first < o.count) {
@@ -120,21 +112,63 @@ static uint64_t origin(const uint64_t *bytes, uint32_t region, uint32_t block, u
 	return UINT64_MAX;
 }
 
-static int check(int fd, uint8_t *data, uint32_t region, uint64_t flushed)
+/* How many blocks are not what the last operation up to FLUSHED left there, or a later one up to NEWEST. */
+static uint32_t wrong_blocks(int fd, uint8_t *data, uint32_t region, uint64_t flushed, uint64_t newest, uint32_t *newer)
 {
-	uint32_t newer = 0, wrong = 0;
+	uint32_t wrong = 0;
 
+	*newer = 0;
 	if (pread(fd, data, REGION * BLOCK, (off_t)region * REGION * BLOCK) != REGION * BLOCK)
 		fail("reading");
 	for (uint32_t block = 0; block < REGION; block++) {
-		uint64_t number = origin((uint64_t *)(data + (size_t)block * BLOCK), region, block, flushed);
+		uint64_t number = origin((uint64_t *)(data + (size_t)block * BLOCK), region, block, flushed, newest);
 
-		newer += number != UINT64_MAX && number > flushed;
+		*newer += number != UINT64_MAX && number > flushed;
 		if (number == UINT64_MAX && wrong++ < 5)
 			printf("guest_cut: block %u of region %u is neither flushed nor newer\n", block, region);
 	}
+	return wrong;
+}
+
+static int check(int fd, uint8_t *data, uint32_t region, uint64_t flushed)
+{
+	uint32_t newer, wrong = wrong_blocks(fd, data, region, flushed, flushed + LATER, &newer);
+
 	printf("region %u: %u blocks newer than operation %" PRIu64 ", %u wrong\n", region, newer, flushed, wrong);
 	return wrong ? 1 : 0;
+}
+
+static volatile sig_atomic_t hurry;
+
+static void hurry_up(int signal)
+{
+	(void)signal;
+	hurry = HURRY;
+}
+
+static void write_on(int fd, uint8_t *data, uint32_t region, uint64_t number, bool load)
+{
+	uint32_t flushes = 0, newer;
+
+	signal(SIGUSR1, hurry_up);
+	for (;; number++) {
+		struct operation o = operation(number, region);
+
+		make(fd, data, &o, number, region);
+		if (load && !hurry)
+			usleep(PAUSE);
+		hurry -= hurry > 0;
+		if (!o.flush)
+			continue;
+		if (fdatasync(fd))
+			fail("flushing");
+		note("flushed", region, number);
+		if (!load || ++flushes % VERIFY)
+			continue;
+		if (wrong_blocks(fd, data, region, number, number, &newer))
+			exit(1);
+		note("verified", region, flushes / VERIFY);
+	}
 }
 
 int main(int argc, char **argv)
@@ -149,5 +183,5 @@ int main(int argc, char **argv)
 		fail(argv[2]);
 	if (!strcmp(argv[1], "check"))
 		return check(fd, data, (uint32_t)atoi(argv[3]), strtoull(argv[4], NULL, 10));
-	write_on(fd, data, (uint32_t)atoi(argv[3]), strtoull(argv[4], NULL, 10));
+	write_on(fd, data, (uint32_t)atoi(argv[3]), strtoull(argv[4], NULL, 10), !strcmp(argv[1], "load"));
 }
