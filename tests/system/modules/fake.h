@@ -36,6 +36,10 @@ enum fake_misbehaviour {
 	FAKE_SLOW = 18,       /* takes no request until this is anything else, as long as the session lasts */
 	FAKE_SCRIBBLE = 20,   /* until this is anything else: changes data and seals just after completing reads */
 	FAKE_REVOKE_LATE = 21, /* the next revoke does not succeed */
+	FAKE_LOSE = 22,       /* takes the next request and never answers it */
+	FAKE_STORM = 23,      /* raises both of the session's first events 2,000 times, at once */
+	FAKE_WIPE = 24,       /* both headers become zeros, as of an empty disk, at once; undone by NEW_HEADER */
+	FAKE_OVERRUN = 25,    /* a control: writes behind an allocation, at once */
 };
 
 /* fake_main.c */

@@ -5,6 +5,7 @@
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/random.h>
+#include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include "fake.h"
 #include "proto/control.h"
@@ -334,7 +335,7 @@ static bool serve(struct queue *q)
 	}
 	WRITE_ONCE(h->sq_head, get_random_u32()); /* RING-9: nobody may depend on it */
 	while (n-- > 0) {
-		if (!reach(q, &r[n]))
+		if (!reach(q, &r[n]) || fake_do_now(FAKE_LOSE))
 			continue;
 		status = execute(q, &r[n]);
 		complete_id(q, r[n].id, status);
@@ -400,8 +401,21 @@ void fake_revoked(const struct tsr_run *run)
 		fake_disconnect();
 }
 
+/* What the kernel's slab debugging has to notice, or it would notice nothing of the driver's either. */
+static void overrun(void)
+{
+	u32 behind = 64 + get_random_u32() % 8; /* the compiler is not to see it */
+	u8 *bytes = kmalloc(64, GFP_KERNEL);
+
+	if (bytes)
+		WRITE_ONCE(bytes[behind], 0x5a);
+	kfree(bytes);
+}
+
 int fake_misbehave(int what)
 {
+	u32 i;
+
 	mutex_lock(&fake_lock);
 	misbehaviour = what;
 	if (fake_do_now(FAKE_REPLAY))
@@ -411,6 +425,17 @@ int fake_misbehave(int what)
 		memcpy(headers, old_header, TSR_HEADER_SIZE);
 		memcpy(headers + TSR_HEADER_SIZE, old_header, TSR_HEADER_SIZE);
 	}
+	if (fake_do_now(FAKE_WIPE)) {
+		memcpy(headers_kept, headers, TSR_HEADER_SLOTS * TSR_HEADER_SIZE);
+		memset(headers, 0, TSR_HEADER_SLOTS * TSR_HEADER_SIZE);
+	}
+	for (i = 0; s.open && misbehaviour == FAKE_STORM && i < 2000; i++) {
+		fake_raise(s.queue[0].event);
+		fake_raise(s.control->event);
+	}
+	fake_do_now(FAKE_STORM);
+	if (fake_do_now(FAKE_OVERRUN))
+		overrun();
 	if (fake_do_now(FAKE_NEW_HEADER))
 		memcpy(headers, headers_kept, TSR_HEADER_SLOTS * TSR_HEADER_SIZE);
 	if (fake_do_now(FAKE_BAD_HEADERS)) {

@@ -175,6 +175,23 @@ check "and the read" wait $reader
 check "with the right data" cmp -n 4096 /tmp/waited /tmp/random
 check "both were sent again" test "$(count resubmitted)" = $((before + 2))
 
+# RING-15, BLK-10: a request that was taken and is never answered
+misbehave 22
+dd if=/dev/tsr0 of=/tmp/waited bs=4k skip=4000 count=1 iflag=direct 2>/dev/null & reader=$!
+check "a request without an answer waits" until_is 1 cat $D/counters/in_flight
+check "others do not wait for it" rd 4001
+renew
+check "it is answered in the next session" wait $reader
+check "rightly" cmp -n 4096 /tmp/waited /tmp/random
+
+# events without any reason
+before=$(count sessions)
+misbehave 23 & storm=$!
+check "a storm of events changes nothing" rd_same 4000
+wait $storm
+check "nor does what it leaves" rd_same 4000
+check "and no session ends by it" test "$(count sessions)" = "$before"
+
 # copies_over_sessions NAME COUNT: files are written to NAME1 to NAMECOUNT while the backend goes and comes; then mounted anew
 copies_over_sessions() {
 	rm -f /tmp/copied
@@ -397,22 +414,26 @@ state_is attached
 check "/dev/tsr0 is there again" until_is yes sh -c "[ -b /dev/tsr0 ] && echo yes"
 check "and holds what it held, under a later epoch" rd_same 4000
 
-# BLK-12: another state of the disk behind the same device
-echo 0 >$P/backend
-state_is backend-away
-misbehave 14
-echo 1 >$P/backend
-state_is refused
-(rd_same 4000 && echo read >/tmp/answered) >/dev/null & waiter=$!
-sleep 0.5
-refused "no request is answered from a refused disk" test -e /tmp/answered
-echo 0 >$P/backend
-state_is backend-away
-misbehave 19
-echo 1 >$P/backend
-state_is attached
-wait $waiter
-check "it is when the right one is back" test -e /tmp/answered
+# BLK-12: another state of the disk behind the same device: an older table of salts, or none, as of an empty disk
+for m in 14:older 24:empty; do
+	rm -f /tmp/answered
+	echo 0 >$P/backend
+	state_is backend-away
+	misbehave ${m%%:*}
+	echo 1 >$P/backend
+	state_is refused
+	(rd_same 4000 && echo read >/tmp/answered) >/dev/null & waiter=$!
+	sleep 0.5
+	refused "no request is answered from an ${m#*:} disk" test -e /tmp/answered
+	refused "nor is it formatted by yes" sh -c "echo yes >$D/format"
+	echo 0 >$P/backend
+	state_is backend-away
+	misbehave 19
+	echo 1 >$P/backend
+	state_is attached
+	wait $waiter
+	check "it is when the right one is back" test -e /tmp/answered
+done
 
 # invalid headers
 check "the driver unloads again" rmmod tessera_blk
@@ -429,10 +450,13 @@ state_is backend-away
 check "the driver unloads while the backend is away" rmmod tessera_blk
 # BLK-4, BLK-6, BLK-7, RING-4, RING-7, RING-8, RING-9: the stand-in looks for them in all of the above
 check "the driver has broken no rule" test "$(cat $P/complaints)" = 0
-check "and the stand-in, no page of whose was left granted" rmmod guest_fake
-if dmesg | grep -E 'WARNING: (CPU|possible)|BUG:|Oops:|hung_task|blocked for more'; then
+# The kernel was told to put red zones and poison around all allocations: slub_debug=FZPU
+if dmesg | grep -E 'WARNING: (CPU|possible)|BUG[: ]|Oops:|hung_task|blocked for more'; then
 	fail "the kernel complains"
 else
 	pass "the kernel has not complained"
 fi
+misbehave 25
+check "control: it does when somebody writes behind an allocation" sh -c "dmesg | grep -q 'BUG kmalloc-.*Redzone overwritten'"
+check "and the stand-in unloads, no page of whose was left granted" rmmod guest_fake
 echo "end of checks"
