@@ -15,6 +15,7 @@ enum check {
 	CHECK_ONCE,      /* a token is mapped once in its life */
 	CHECK_DONATED,   /* only the host's plain pages are donated */
 	CHECK_LET_GO,    /* every CPU has let go of a donated page before the guest gets it */
+	CHECK_RESET,     /* and of every window page before the next host gets it */
 	CHECK_RUNNER,    /* a virtual CPU runs on one CPU at a time */
 	CHECK_IDLE,      /* a guest that is destroyed runs nowhere */
 	CHECK_VECTOR,    /* events are no exceptions */

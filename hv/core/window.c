@@ -273,7 +273,7 @@ int call_HOST_RESET(struct call *c)
 	for (uint32_t i = 0; i < host->nr_vcpus; i++)
 		mailbox_forget(&host->vcpu[i]);
 	unmap_all(host);
-	if (!arch_flush_wait(host, __atomic_load_n(&host->generation, __ATOMIC_SEQ_CST)))
+	if (CHECKED(RESET) && !arch_flush_wait(host, __atomic_load_n(&host->generation, __ATOMIC_SEQ_CST)))
 		return call_refuse(c, 0, TSR_E_AGAIN);
 	for (; m < end; m++)
 		if (frame_of(mfn(m))->state == FRAME_WINDOW)

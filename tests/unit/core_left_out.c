@@ -169,6 +169,21 @@ static void a_guest_is_changed_after_it_was_measured_by_a_cpu_that_has_not_let_g
 	assert_int_equal(guest_page(victim, 5)[0], 0xbd);
 }
 
+/* [ANEW-2] */
+static void a_new_host_gets_a_page_at_which_a_cpu_still_reaches_a_guests(void **state)
+{
+	struct tsr_token t = token_issue(d, 8, 1, TSR_DIR_BOTH);
+
+	(void)state;
+	assert_int_equal(token_map(d, t, window, 1, TSR_DIR_BOTH), TSR_OK);
+	fake_enter(1);
+	assert_non_null(fake_host_access(1, window, PERM_W));
+	fake.cpu[1].refuses = true;
+	BOTH(RESET, host_call(TSR_CALL_HOST_RESET, 0, 0, 0), TSR_E_AGAIN);
+	assert_int_equal(frame_of(mfn(window))->state, FRAME_OWNED);
+	assert_ptr_equal(fake_host_access(1, window, PERM_W), guest_page(d, 8));
+}
+
 static unsigned inside, most_inside;
 static int within;
 
@@ -265,6 +280,7 @@ int main(void)
 		T(a_guest_revokes_anothers_token_under_its_io),
 		T(a_page_donated_twice_has_two_guests),
 		T(a_guest_is_changed_after_it_was_measured_by_a_cpu_that_has_not_let_go),
+		T(a_new_host_gets_a_page_at_which_a_cpu_still_reaches_a_guests),
 		T(one_virtual_cpu_runs_on_two_cpus),
 		T(a_guest_goes_under_the_feet_of_the_cpu_that_runs_it),
 		T(the_host_raises_a_page_fault_in_a_guest),
