@@ -257,6 +257,42 @@ static void a_destroyed_guests_measurement_is_wiped(void **state)
 	assert_memory_equal(d->measure, zero, sizeof(zero));
 }
 
+/* [DON-3] [GST-7] The core takes memory from nowhere but a guest's own table pages: here they run out at each place in turn. */
+static void a_guest_whose_table_pages_run_out_leaves_nothing(void **state)
+{
+	enum { RAM = 600, VCPUS = 3, NEEDED = 1 + 2 + VCPUS }; /* the fake machine's tables, leaves and virtual CPUs */
+	uint64_t tables = host_take(NEEDED), ram = host_take(RAM);
+	struct tsr_guest_create config;
+	struct tsr_census before, after;
+
+	(void)state;
+	quick = true;
+	frame_census(&before);
+	guest_config(&config, RAM);
+	config.vcpus = VCPUS;
+	for (uint32_t pages = 0; pages <= NEEDED; pages++) {
+		struct domain *d = guest_create_with(&config);
+		int status = pages ? donate(d, tables, 0, pages, TSR_DONATE_TABLES) : TSR_OK;
+
+		assert_int_equal(status, TSR_OK);
+		for (uint32_t g = 0; g < RAM && !status; g += 300)
+			status = donate(d, ram + g, g, 300, 0);
+		assert_int_equal(status, pages < 3 ? -TSR_E_NOMEM : TSR_OK);
+		if (!status)
+			assert_int_equal(launch(d), pages < NEEDED ? -TSR_E_NOMEM : TSR_OK);
+		oracle_check_all();
+		assert_int_equal(host_call(TSR_CALL_GUEST_DESTROY, 0, d->id, 0), TSR_OK);
+		for (uint32_t g = 0; g < RAM; g += 300)
+			if (frame_of(mfn(ram + g))->owner == d->id)
+				assert_int_equal(reclaim(d, ram + g, 300), TSR_OK);
+		if (pages)
+			assert_int_equal(reclaim(d, tables, pages), TSR_OK);
+		assert_int_equal(d->state, TSR_GUEST_NONE);
+		frame_census(&after);
+		assert_memory_equal(&before, &after, sizeof(before));
+	}
+}
+
 /* ------------------------------------------------------------------ keys */
 
 static int derive(struct domain *d, const char *label, uint32_t purpose, uint8_t salt, uint8_t key[TSR_KEY_SIZE])
@@ -369,6 +405,7 @@ int main(void)
 		T(fifty_guests_leave_the_census_as_it_was),
 		T(a_new_guest_inherits_nothing_from_the_one_that_had_its_id),
 		T(a_destroyed_guests_measurement_is_wiped),
+		T(a_guest_whose_table_pages_run_out_leaves_nothing),
 		T(keys_come_from_root_secret_identity_label_purpose_and_salt),
 		T(key_requests_are_checked),
 		T(of_two_live_guests_of_one_identity_one_gets_a_disks_keys),
