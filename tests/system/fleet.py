@@ -313,6 +313,18 @@ class Fleet:
         guest.format(disk)
         guest.load(disk)
 
+    def exchange(self, guest, *_):
+        """The host puts each of a guest's disks behind the other's device: both are refused, and go on when each is in its place again."""
+        one, two = guest.disks
+        for state in ("refused", "attached"):
+            for disk in guest.disks:
+                guest.leave(disk)
+            one.image, two.image = two.image, one.image
+            for disk in guest.disks:
+                guest.serve(disk)
+            for disk in guest.disks:
+                guest.wait(disk, state)
+
     def ends(self, guest, random):
         """The guest ends in the middle of its work, by its host's hand or its own."""
         self.clean(guest, guest.look(False))
@@ -364,7 +376,7 @@ class Fleet:
     def round(self, what, random):
         guest = self.members[random.randrange(len(self.members))]
         disk = guest.disks[random.randrange(DISKS)]
-        guest.hurry(*(guest.disks if what in ("same", "other") else [disk]))
+        guest.hurry(*(guest.disks if what in ("same", "other", "exchange") else [disk]))
         getattr(self, what)(guest, disk, random)
         self.settle()
         self.count("by " + what, 1)

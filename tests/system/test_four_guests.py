@@ -7,11 +7,11 @@ import random
 from fleet import Amiss, COUNT, Fleet
 from machine import Machine
 
-ROUNDS = ("kill", "replug", "renew", "same")
+ROUNDS = ("kill", "replug", "renew", "exchange", "same")
 
 
 def test_four_guests():
-    """four Debian guests run at once on 2 CPUs, with four identities, and verify what they write to two disks each, while disks and a guest go and come: the census is exact each time (HC-16)"""
+    """four Debian guests run at once on 2 CPUs, with four identities, and verify what they write to two disks each, while disks and a guest go and come and two disks are exchanged: the census is exact each time (HC-16) (BLK-12)"""
     figures = collections.Counter()
     with Machine(smp=2, mem=2048, name="four-guests") as m:
         m.wait_ready()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """Four guests with two disks each under load that verifies what it wrote, while disks and guests come and go (tests/system/fleet.py). A piece is one
-machine from its start until all guests are gone, and 25 rounds on it.
+machine from its start until all guests are gone, and 27 rounds on it.
 
 	make torture T=plug
 """
@@ -12,7 +12,7 @@ from machine import Machine
 from torture import segment
 
 # Of each piece, in an order of its own. Guests that come anew cost the most.
-DECK = ["detach"] * 4 + ["kill"] * 4 + ["unbind"] * 5 + ["replug"] * 5 + ["renew"] * 4 + ["same"] * 2 + ["other"]
+DECK = ["detach"] * 4 + ["kill"] * 4 + ["unbind"] * 5 + ["replug"] * 5 + ["renew"] * 4 + ["exchange"] * 2 + ["same"] * 2 + ["other"]
 
 
 def machine(run):
