@@ -265,13 +265,19 @@ class Fleet:
         self.count("regions checked", 1)
         guest.load(disk)
 
+    def another(self, guest, disk):
+        """Another back-end serves it; requests that it was to answer wait no more."""
+        guest.serve(disk)
+        guest.wait(disk, "attached")
+        self.clean(guest, guest.look(False))
+
     def detach(self, guest, disk, _):
         guest.leave(disk)
-        guest.serve(disk)
+        self.another(guest, disk)
 
     def kill(self, guest, disk, _):
         self.m.run(f"kill -9 {guest.show()['devices'][disk.number]['backend']}")
-        guest.serve(disk)
+        self.another(guest, disk)
 
     def unbind(self, guest, disk, random):
         surprise = random.random() < 0.7

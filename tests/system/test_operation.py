@@ -93,7 +93,7 @@ def test_units_of_systemd(m):
         assert json.loads(m.run("tessera guest list --json")) == []
     # systemd is told when the guest is there, not before.
     text = m.run(f"host_notify 'tessera guest show conf --json' {start.replace('/tmp/unit', '/etc/tessera/conf')}")
-    assert re.search(r'^READY=1\n.*"state":"running"', text, re.M), text
+    assert re.search(r'^READY=1\n.*"state":"running"', text, re.M | re.S), text
     assert json.loads(m.run("tessera guest list --json")) == []
     m.run("tessera disk attach --foreground --config /etc/tessera conf/data >/run/unit.log 2>&1 & echo $! >/run/disk.pid; "
           "timeout 30 sh -c 'until grep -q waiting /run/unit.log; do usleep 50000; done'")

@@ -2,8 +2,8 @@
 /*
  * host_notify CHECK PROGRAM [ARGUMENT]...
  *
- * Starts a program as systemd does a service of Type=notify. When it says that it is ready, prints what it said, runs CHECK, a line of shell, and
- * ends the program. Its own status is 0 if all of that went well.
+ * Starts a program as systemd does a service of Type=notify. When it says that it is ready, holds it, prints what it said, runs CHECK, a line of
+ * shell, lets it go on and ends it. Its own status is 0 if all of that went well.
  */
 #include <signal.h>
 #include <stddef.h>
@@ -39,10 +39,12 @@ int main(int argc, char **argv)
 	n = recv(fd, said, sizeof(said) - 1, 0);
 	if (child < 0 || n < 0)
 		return 2;
+	kill(child, SIGSTOP);
 	said[n] = '\0';
 	puts(said);
 	fflush(stdout);
 	checked = system(argv[1]);
 	kill(child, SIGTERM);
+	kill(child, SIGCONT);
 	return waitpid(child, &status, 0) == child && !checked && !status ? 0 : 1;
 }
