@@ -25,6 +25,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <tessera/block.h>
+#include "proto/aegis.h"
 #include "proto/disk.h"
 #include "proto/seal.h"
 #include "proto/turns.h"
@@ -57,18 +58,25 @@ struct blk_req {
 
 /* One AEAD operation's working memory; everything that a scatterlist points to is from kmalloc. */
 struct blk_aead {
-	struct aead_request *req;
+	struct aead_request *req; /* AES_256_GCM only, like wait and the lists */
 	struct crypto_wait wait;
-	struct scatterlist sg[3];
-	u8 nonce[TSR_NONCE_SIZE];
+	struct scatterlist from[3], to[3];
+	u8 nonce[TSR_AEGIS_NONCE]; /* with what AES_256_GCM does not take of it zero */
 	u8 tag[TSR_TAG_SIZE];
 	struct tsr_seal_aad aad;
 };
 
 struct blk_key {
-	struct crypto_aead *tfm;
+	struct crypto_aead *tfm; /* AES_256_GCM, else NULL */
+	u8 bytes[TSR_AEGIS_KEY]; /* AEGIS_128L */
 	u32 epoch; /* 0: none */
 	u64 used;
+};
+
+/* Where in a request of the block layer the next block's text lies. */
+struct blk_cursor {
+	struct bio *bio;
+	struct bvec_iter at;
 };
 
 /* Written by the worker or the thread with the queue's mutex held; read by anybody. */
@@ -103,7 +111,7 @@ struct blk_queue {
 	struct timer_list later;            /* a limit was reached: looks again */
 	u32 sq_tail, sq_told, cq_head;
 
-	void *bounce; /* private memory of blk.max_blocks blocks: text is only ever sealed and opened here */
+	void *bounce; /* two private blocks: for ciphertext that must not be shared memory, and for a text in pieces */
 	struct blk_aead *aead;
 	struct blk_key key[BLK_KEYS];
 	u64 key_clock;
@@ -170,8 +178,7 @@ struct blk {
 	struct blk_header *header;  /* this attach's */
 	struct blk_header *scratch;
 	struct blk_aead *aead;      /* the thread's */
-	struct crypto_aead *header_key;
-	bool have_header_key;
+	struct blk_key header_key; /* epoch: 1 when it is there */
 	u32 epoch;              /* of this attach; 0: none, nothing can be written */
 	atomic64_t counter;     /* last one used in this epoch */
 	u64 blocks;
@@ -194,13 +201,14 @@ struct blk {
 };
 
 /* blk_aead.c */
-struct blk_aead *blk_aead_alloc(struct crypto_aead *tfm);
+struct blk_aead *blk_aead_alloc(const struct blk_key *key);
 void blk_aead_free(struct blk_aead *aead);
-struct crypto_aead *blk_tfm_alloc(void);
-/* Worker. Seals one block under a fresh counter: text (TSR_BLOCK_SIZE bytes of bounce, NULL: a zero block) in place. */
-int blk_seal(struct blk_queue *q, u64 block, void *text, struct tsr_seal *seal);
-/* Worker. Opens one block in place. -EBADMSG: not authentic, text is zeroed; other errors: could not be tried. */
-int blk_open(struct blk_queue *q, u64 block, void *text, const struct tsr_seal *seal);
+int blk_key_init(struct blk_key *key, u32 suite);
+void blk_key_exit(struct blk_key *key);
+/* Worker. Seals one block under a fresh counter: text (private; NULL: a zero block) into to, which may be shared memory. */
+int blk_seal(struct blk_queue *q, u64 block, void *to, const void *text, struct tsr_seal *seal);
+/* Worker. Opens one block of what may be shared memory into text (private). -EBADMSG: not authentic, text is zeroed; other errors: could not be tried. */
+int blk_open(struct blk_queue *q, u64 block, void *text, const void *from, const struct tsr_seal *seal);
 /* Worker. Forgets all keys: they are another disk's or another attach's. Also by the thread with the queue's mutex. */
 void blk_keys_forget(struct blk_queue *q);
 /* Thread. Takes the disk's lease with the key: -EBUSY if another guest has it. */
@@ -257,8 +265,11 @@ int blk_exec(struct blk *b, u32 nr);
 int blk_disk_init(struct blk *b);
 void blk_disk_exit(struct blk *b);
 void blk_disk_cache(struct blk *b); /* thread, before serving: whether Linux has to flush, in this session */
-void blk_copy_from_request(void *to, struct request *rq);
-void blk_copy_to_request(struct request *rq, const void *from);
+void blk_cursor_init(struct blk_cursor *cursor, struct request *rq);
+void *blk_cursor_text(const struct blk_cursor *cursor); /* NULL: it lies in pieces */
+void blk_cursor_skip(struct blk_cursor *cursor);
+void blk_cursor_gather(struct blk_cursor *cursor, void *to); /* these two skip as well */
+void blk_cursor_scatter(struct blk_cursor *cursor, const void *from);
 
 /* blk_session.c */
 int blk_thread(void *arg);

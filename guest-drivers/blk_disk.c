@@ -90,27 +90,64 @@ static const struct block_device_operations disk_ops = {
 	.owner = THIS_MODULE,
 };
 
-void blk_copy_from_request(void *to, struct request *rq)
-{
-	struct req_iterator iter;
-	struct bio_vec bv;
+/* ------------------------------------------------------------------ texts */
 
-	rq_for_each_segment(bv, rq, iter) {
-		memcpy_from_bvec(to, &bv);
-		to += bv.bv_len;
+void blk_cursor_init(struct blk_cursor *cursor, struct request *rq)
+{
+	cursor->bio = rq->bio;
+	cursor->at = rq->bio->bi_iter;
+}
+
+static void advance(struct blk_cursor *cursor, u32 bytes)
+{
+	bio_advance_iter(cursor->bio, &cursor->at, bytes);
+	if (cursor->at.bi_size || !cursor->bio->bi_next)
+		return;
+	cursor->bio = cursor->bio->bi_next;
+	cursor->at = cursor->bio->bi_iter;
+}
+
+void *blk_cursor_text(const struct blk_cursor *cursor)
+{
+	struct bio_vec bv = mp_bvec_iter_bvec(cursor->bio->bi_io_vec, cursor->at);
+
+	BUILD_BUG_ON(IS_ENABLED(CONFIG_HIGHMEM)); /* all memory has an address, and neighbouring pages are neighbours there */
+	return bv.bv_len >= TSR_BLOCK_SIZE ? page_address(bv.bv_page) + bv.bv_offset : NULL;
+}
+
+void blk_cursor_skip(struct blk_cursor *cursor)
+{
+	advance(cursor, TSR_BLOCK_SIZE);
+}
+
+static void pieces(struct blk_cursor *cursor, void *block, bool gather)
+{
+	u32 done, n;
+
+	for (done = 0; done < TSR_BLOCK_SIZE; done += n) {
+		struct bio_vec bv = bio_iter_iovec(cursor->bio, cursor->at);
+
+		n = min_t(u32, bv.bv_len, TSR_BLOCK_SIZE - done);
+		bv.bv_len = n;
+		if (gather)
+			memcpy_from_bvec(block + done, &bv);
+		else
+			memcpy_to_bvec(&bv, block + done);
+		advance(cursor, n);
 	}
 }
 
-void blk_copy_to_request(struct request *rq, const void *from)
+void blk_cursor_gather(struct blk_cursor *cursor, void *to)
 {
-	struct req_iterator iter;
-	struct bio_vec bv;
-
-	rq_for_each_segment(bv, rq, iter) {
-		memcpy_to_bvec(&bv, from);
-		from += bv.bv_len;
-	}
+	pieces(cursor, to, true);
 }
+
+void blk_cursor_scatter(struct blk_cursor *cursor, const void *from)
+{
+	pieces(cursor, (void *)from, false);
+}
+
+/* ------------------------------------------------------------------ life */
 
 /* Apart from the thread: looking for partitions reads the disk, and the thread must stay free to see a backend go. */
 static void add_work(struct work_struct *work)

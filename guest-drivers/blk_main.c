@@ -61,24 +61,6 @@ static int alloc_data(struct blk *b)
 	return -ENOMEM;
 }
 
-static int alloc_bounces(struct blk *b)
-{
-	u32 i;
-
-	for (i = 0; i < b->nr_queues; i++) {
-		b->queue[i].bounce = alloc_pages_exact(b->max_blocks * TSR_BLOCK_SIZE, GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
-		if (!b->queue[i].bounce)
-			break;
-	}
-	if (i == b->nr_queues)
-		return 0;
-	while (i--) {
-		free_pages_exact(b->queue[i].bounce, b->max_blocks * TSR_BLOCK_SIZE);
-		b->queue[i].bounce = NULL;
-	}
-	return -ENOMEM;
-}
-
 /* In memory, and in this guest's share of granted pages: the disks of a guest share it, and each needs room for one. */
 static bool large_fits(struct blk *b)
 {
@@ -88,19 +70,13 @@ static bool large_fits(struct blk *b)
 	return pages <= b->data_pages && !tsr_limits(&limits) && limits.max_granted / TSR_MAX_DEVICES / b->nr_queues >= 2 * pages;
 }
 
-/* The largest requests take a table beside their pages, and a bounce buffer of their size. Short of memory, requests are smaller. */
+/* The largest requests take a table beside their pages. Short of memory, requests are smaller. */
 static int alloc_sizes(struct blk *b)
 {
 	int err = alloc_data(b);
 
-	if (err)
-		return err;
 	b->max_blocks = large_fits(b) ? TSR_BLK_MAX_BLOCKS : TSR_BLK_DIRECT_BLOCKS;
-	err = alloc_bounces(b);
-	if (!err || b->max_blocks == TSR_BLK_DIRECT_BLOCKS)
-		return err;
-	b->max_blocks = TSR_BLK_DIRECT_BLOCKS;
-	return alloc_bounces(b);
+	return err;
 }
 
 /* Once, for all sessions: a device that writeback waits for must not need memory to come back. */
@@ -138,14 +114,13 @@ static int request_events(struct blk *b)
 
 static int alloc_crypto(struct blk *b)
 {
-	struct crypto_aead *tfm = blk_tfm_alloc();
+	int err = blk_key_init(&b->header_key, b->disk.suite);
 
-	if (IS_ERR(tfm)) {
-		dev_err(&b->tdev->dev, "no AES-GCM in this kernel (%ld): load gcm and aesni_intel\n", PTR_ERR(tfm));
-		return PTR_ERR(tfm);
+	if (err) {
+		dev_err(&b->tdev->dev, "no AES-GCM in this kernel (%d): load gcm and aesni_intel\n", err);
+		return err;
 	}
-	b->header_key = tfm;
-	b->aead = blk_aead_alloc(tfm);
+	b->aead = blk_aead_alloc(&b->header_key);
 	b->header = alloc_pages_exact(sizeof(*b->header), GFP_KERNEL | __GFP_ZERO);
 	b->scratch = alloc_pages_exact(sizeof(*b->scratch), GFP_KERNEL | __GFP_ZERO);
 	b->answer = kzalloc(sizeof(*b->answer), GFP_KERNEL);
@@ -187,7 +162,7 @@ static void release(struct blk *b)
 	if (b->wq)
 		destroy_workqueue(b->wq);
 	blk_aead_free(b->aead);
-	crypto_free_aead(b->header_key);
+	blk_key_exit(&b->header_key);
 	if (b->header)
 		free_pages_exact(b->header, sizeof(*b->header));
 	if (b->scratch)
@@ -249,9 +224,13 @@ static int blk_probe(struct tsr_device *tdev)
 	struct blk *b;
 	int err;
 
-	if (tdev->desc.suite != TSR_SUITE_AES_256_GCM) {
-		dev_err(&tdev->dev, "the guest's configuration asks for suite %u, this driver has suite %u only\n",
-			tdev->desc.suite, TSR_SUITE_AES_256_GCM);
+	if (!tsr_suite_known(tdev->desc.suite)) {
+		dev_err(&tdev->dev, "the guest's configuration asks for suite %u, which this driver has not\n", tdev->desc.suite);
+		return -EOPNOTSUPP;
+	}
+	if (tdev->desc.suite == TSR_SUITE_AEGIS_128L && !boot_cpu_has(X86_FEATURE_AES)) {
+		dev_err(&tdev->dev, "the guest's configuration asks for %s, which takes a processor with AES instructions\n",
+			tsr_suite_text(tdev->desc.suite));
 		return -EOPNOTSUPP;
 	}
 	if (blk_mode_parse(mode) < 0) {

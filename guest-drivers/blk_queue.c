@@ -5,6 +5,8 @@
 #include "blk.h"
 #include "proto/request.h"
 
+#define BOUNCE_SIZE (2 * TSR_BLOCK_SIZE)
+
 void blk_q_kick(struct blk_queue *q)
 {
 	queue_work(q->blk->wq, &q->work);
@@ -312,14 +314,14 @@ int blk_q_init(struct blk *b, u32 index)
 	INIT_LIST_HEAD(&q->waiting);
 	INIT_LIST_HEAD(&q->own);
 	for (i = 0; i < BLK_KEYS; i++) {
-		struct crypto_aead *tfm = blk_tfm_alloc();
+		int err = blk_key_init(&q->key[i], b->disk.suite);
 
-		if (IS_ERR(tfm))
-			return PTR_ERR(tfm);
-		q->key[i].tfm = tfm;
+		if (err)
+			return err;
 	}
-	q->aead = blk_aead_alloc(q->key[0].tfm);
-	return q->aead ? 0 : -ENOMEM;
+	q->aead = blk_aead_alloc(&q->key[0]);
+	q->bounce = alloc_pages_exact(BOUNCE_SIZE, GFP_KERNEL | __GFP_ZERO);
+	return q->aead && q->bounce ? 0 : -ENOMEM;
 }
 
 /* Undoes as much of blk_q_init as was done. Nothing is in flight or waiting. */
@@ -334,9 +336,9 @@ void blk_q_exit(struct blk_queue *q)
 	cancel_work_sync(&q->work);
 	blk_aead_free(q->aead);
 	for (i = 0; i < BLK_KEYS; i++)
-		crypto_free_aead(q->key[i].tfm);
+		blk_key_exit(&q->key[i]);
 	if (q->bounce) {
-		memzero_explicit(q->bounce, q->blk->max_blocks * TSR_BLOCK_SIZE);
-		free_pages_exact(q->bounce, q->blk->max_blocks * TSR_BLOCK_SIZE);
+		memzero_explicit(q->bounce, BOUNCE_SIZE);
+		free_pages_exact(q->bounce, BOUNCE_SIZE);
 	}
 }

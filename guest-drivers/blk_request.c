@@ -97,19 +97,21 @@ static blk_status_t to_blk_status(struct blk_queue *q, u8 status)
 	}
 }
 
-/* Reads one block out of the pool into the bounce buffer and checks it there. */
-static blk_status_t open_block(struct blk_queue *q, struct blk_req *req, u32 slot, u32 i)
+/* Opens one block of the pool into the request's memory, where the cursor is. */
+static blk_status_t open_block(struct blk_queue *q, struct blk_req *req, u32 slot, u32 i, struct blk_cursor *cursor)
 {
-	void *text = q->bounce + (size_t)i * TSR_BLOCK_SIZE;
+	void *whole = blk_cursor_text(cursor), *text = whole ? whole : q->bounce + TSR_BLOCK_SIZE;
 	struct tsr_seal seal;
 	int err = -EBADMSG;
 
 	memcpy(&seal, blk_pool_seals(q, req, slot) + i * sizeof(seal), sizeof(seal));
 	barrier(); /* the copy is what is checked and used; the compiler must not go back to the shared seal */
-	if (tsr_seal_text_size(&seal))
-		memcpy(text, blk_pool_data(q, req, i), TSR_BLOCK_SIZE);
 	if (tsr_fresh_accepts(req->before[i], &seal))
-		err = blk_open(q, req->block + i, text, &seal);
+		err = blk_open(q, req->block + i, text, blk_pool_data(q, req, i), &seal);
+	if (whole || err)
+		blk_cursor_skip(cursor);
+	else
+		blk_cursor_scatter(cursor, text);
 	if (err == -EBADMSG) {
 		q->count.integrity_errors++;
 		dev_err_ratelimited(&q->blk->tdev->dev, "block %llu: %s; it is refused\n", req->block + i,
@@ -125,10 +127,12 @@ static blk_status_t open_block(struct blk_queue *q, struct blk_req *req, u32 slo
 static blk_status_t open_all(struct blk_queue *q, struct blk_req *req, u32 slot)
 {
 	blk_status_t worst = BLK_STS_OK;
+	struct blk_cursor cursor;
 	u32 i;
 
+	blk_cursor_init(&cursor, req->rq);
 	for (i = 0; i < req->count; i++) {
-		blk_status_t status = open_block(q, req, slot, i);
+		blk_status_t status = open_block(q, req, slot, i, &cursor);
 
 		if (status != BLK_STS_OK) {
 			req->after[i] = req->before[i];
@@ -145,8 +149,6 @@ static void finish_read(struct blk_queue *q, struct blk_req *req, u32 slot, blk_
 		return;
 	}
 	status = open_all(q, req, slot);
-	if (status == BLK_STS_OK)
-		blk_copy_to_request(req->rq, q->bounce);
 	unclaim(q, req, req->after);
 	end(q, req, status);
 }
@@ -187,33 +189,45 @@ void blk_req_finish(struct blk_queue *q, struct blk_req *req, u32 slot, u8 statu
 
 /* ------------------------------------------------------------------ sending */
 
-/* Fills what the request takes along: seals, and ciphertext by way of the bounce buffer. */
+static int seal_block(struct blk_queue *q, struct blk_req *req, void *seals, u32 i, struct blk_cursor *cursor)
+{
+	struct tsr_seal seal;
+	void *text = NULL;
+	int err;
+
+	if (cursor) {
+		text = blk_cursor_text(cursor);
+		if (text)
+			blk_cursor_skip(cursor);
+		else
+			blk_cursor_gather(cursor, text = q->bounce + TSR_BLOCK_SIZE);
+	}
+	err = blk_seal(q, req->block + i, text ? blk_pool_data(q, req, i) : NULL, text, &seal);
+	if (err)
+		return err;
+	req->after[i] = tsr_fresh_word(&seal);
+	memcpy(seals + i * sizeof(seal), &seal, sizeof(seal));
+	return 0;
+}
+
+/* Fills what the request takes along: seals and ciphertext. */
 int blk_req_fill(struct blk_queue *q, struct blk_req *req, u32 slot)
 {
 	void *seals = blk_pool_seals(q, req, slot);
 	bool zero = req->op == TSR_BLK_WRITE_ZEROES;
-	struct tsr_seal seal;
+	struct blk_cursor cursor;
 	u32 i;
-	int err;
+	int err = 0;
 
 	if (req->op == TSR_BLK_HEADER_WRITE)
 		memcpy(blk_pool_data(q, req, 0), req->header, TSR_HEADER_SIZE);
 	if (req->op != TSR_BLK_WRITE && !zero)
 		return 0;
 	if (!zero)
-		blk_copy_from_request(q->bounce, req->rq);
-	for (i = 0; i < req->count; i++) {
-		void *text = zero ? NULL : q->bounce + (size_t)i * TSR_BLOCK_SIZE;
-
-		err = blk_seal(q, req->block + i, text, &seal);
-		if (err)
-			return err;
-		req->after[i] = tsr_fresh_word(&seal);
-		memcpy(seals + i * sizeof(seal), &seal, sizeof(seal));
-		if (text)
-			memcpy(blk_pool_data(q, req, i), text, TSR_BLOCK_SIZE);
-	}
-	return 0;
+		blk_cursor_init(&cursor, req->rq);
+	for (i = 0; i < req->count && !err; i++)
+		err = seal_block(q, req, seals, i, zero ? NULL : &cursor);
+	return err;
 }
 
 /* What can be told without asking the backend. */
@@ -230,4 +244,3 @@ blk_status_t blk_req_refuse(struct blk_queue *q, const struct blk_req *req)
 				return BLK_STS_IOERR;
 	return BLK_STS_OK;
 }
-

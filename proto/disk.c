@@ -20,7 +20,7 @@ enum tsr_disk_error tsr_disk_check(const struct tsr_disk_header *header, uint32_
 		return TSR_DISK_BAD_MAGIC;
 	if (header->version != TSR_DISK_VERSION)
 		return TSR_DISK_BAD_VERSION;
-	if (header->suite != suite || suite == TSR_SUITE_NONE)
+	if (header->suite != suite || !tsr_suite_known(suite))
 		return TSR_DISK_BAD_SUITE;
 	if (header->blocks == 0 || header->blocks > TSR_DISK_MAX_BLOCKS)
 		return TSR_DISK_BAD_BLOCKS;

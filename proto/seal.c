@@ -28,6 +28,23 @@ void tsr_seal_aad(struct tsr_seal_aad *aad, const struct tsr_seal_disk *disk, ui
 	aad->epoch = seal->epoch;
 }
 
+bool tsr_suite_known(uint32_t suite)
+{
+	return suite != TSR_SUITE_NONE && suite < TSR_SUITE_NR;
+}
+
+const char *tsr_suite_text(uint32_t suite)
+{
+	switch (suite) {
+#define SUITE_TEXT(name, number, text) \
+	case number:                   \
+		return text;
+		TSR_SUITES(SUITE_TEXT)
+#undef SUITE_TEXT
+	}
+	return "unknown";
+}
+
 enum tsr_seal_error tsr_seal_check(const struct tsr_seal *seal, uint32_t epochs)
 {
 	if (tsr_is_zero(seal, sizeof(*seal)))

@@ -24,6 +24,11 @@ enum tsr_seal_error {
 	TSR_SEAL_BAD_EPOCH,     /* 0 or later than the header's last */
 };
 
+bool tsr_suite_known(uint32_t suite);
+
+/* Its name. */
+const char *tsr_suite_text(uint32_t suite);
+
 /* nonce = counter (8 bytes LE) || purpose (4 bytes LE). purpose: TSR_NONCE_*. */
 void tsr_seal_nonce(uint8_t nonce[TSR_NONCE_SIZE], uint64_t counter, uint32_t purpose);
 

@@ -62,19 +62,20 @@ static int add_disk(struct config *config, const char *guest, json_t *disk, stru
 {
 	struct config_line *line = &config->disk[config->disks];
 	const char *label = string_member(disk, "label"), *image = string_member(disk, "image"), *name;
-	json_t *value;
+	json_t *value, *suite = json_object_get(disk, "suite");
 
 	if (!label)
 		return fail(error, "each of \"disks\" has to be an object with a \"label\"");
-	if (add_option(&config->guest, "disk", json_object_get(disk, "label"), error))
+	if (add_option(&config->guest, "disk", json_object_get(disk, "label"), error) ||
+	    (suite && add_option(&config->guest, "suite", suite, error)))
 		return -1;
 	if (!image)
-		return json_object_size(disk) > 1 ? fail(error, "disk %s has no \"image\": its other members belong to one", label) : 0;
+		return json_object_size(disk) > 1u + !!suite ? fail(error, "disk %s has no \"image\": its other members belong to one", label) : 0;
 	config->disks++;
 	if (add_word(line, "", "attach", error))
 		return -1;
 	json_object_foreach(disk, name, value)
-		if (strcmp(name, "label") && strcmp(name, "image") && add_option(line, name, value, error))
+		if (strcmp(name, "label") && strcmp(name, "image") && strcmp(name, "suite") && add_option(line, name, value, error))
 			return -1;
 	if (add_word(line, "", "--", error) || add_word(line, "", guest, error) || add_word(line, "", label, error))
 		return -1;

@@ -331,7 +331,7 @@ const struct cli_command cli_guest_start = {
 		"  --foreground   print the guest's console and stay until it ends, which is success if it powered itself off, and a failure\n"
 		"                 if not; then, or when told to end, destroy it: for systemd, which is told when the guest runs, and the like\n\n"
 		"FILE is JSON. Its members are the options of `tessera guest create` without the dashes; \"disks\" is a list, and\n"
-		"the members of a disk are its \"label\", its \"image\", and the options of `tessera disk attach`:\n\n"
+		"the members of a disk are its \"label\", its \"image\", its \"suite\", and the options of `tessera disk attach`:\n\n"
 		"  { \"name\": \"demo\", \"kernel\": \"/boot/vmlinuz\", \"initrd\": \"/boot/guest.img\", \"memory\": \"512M\",\n"
 		"    \"console-input\": false,\n"
 		"    \"disks\": [ { \"label\": \"data\", \"image\": \"/var/lib/tessera/data.img\", \"read-only\": false } ] }\n\n"

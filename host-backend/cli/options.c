@@ -5,6 +5,7 @@
 
 #include <tessera/seal.h>
 #include "host-backend/cli/options.h"
+#include "proto/seal.h"
 
 #define DEFAULT_MEMORY       (512ull << 20)
 #define DEFAULT_RAW_ADDRESS  0x100000u
@@ -17,7 +18,7 @@ struct raw_options {
 	unsigned disks;
 };
 
-enum { O_NAME = 1, O_MEMORY, O_VCPUS, O_KERNEL, O_INITRD, O_CMDLINE, O_DISK, O_INSTANCE, O_INPUT, O_RAW, O_ADDRESS, O_ENTRY, O_JSON };
+enum { O_NAME = 1, O_MEMORY, O_VCPUS, O_KERNEL, O_INITRD, O_CMDLINE, O_DISK, O_SUITE, O_INSTANCE, O_INPUT, O_RAW, O_ADDRESS, O_ENTRY, O_JSON };
 
 static const struct option long_options[] = {
 	{ "name", required_argument, NULL, O_NAME },
@@ -27,6 +28,7 @@ static const struct option long_options[] = {
 	{ "initrd", required_argument, NULL, O_INITRD },
 	{ "cmdline", required_argument, NULL, O_CMDLINE },
 	{ "disk", required_argument, NULL, O_DISK },
+	{ "suite", required_argument, NULL, O_SUITE },
 	{ "instance", required_argument, NULL, O_INSTANCE },
 	{ "console-input", no_argument, NULL, O_INPUT },
 	{ "raw", required_argument, NULL, O_RAW },
@@ -44,7 +46,7 @@ static int add_disk(struct guest_options *o, struct raw_options *raw, const stru
 		return cli_usage(self, "a guest has at most %u disks", TSR_MAX_DEVICES);
 	desc = &o->config.device[raw->disks++];
 	desc->type = TSR_DEVICE_BLOCK;
-	desc->suite = TSR_SUITE_AES_256_GCM;
+	desc->suite = TSR_SUITE_AEGIS_128L;
 	if (!text_label(text, desc->label))
 		return cli_usage(self, "a disk's label is 1 to %u printable characters without spaces, not \"%s\"", TSR_LABEL_SIZE,
 				 text);
@@ -52,6 +54,23 @@ static int add_disk(struct guest_options *o, struct raw_options *raw, const stru
 		if (!memcmp(other->label, desc->label, sizeof(desc->label)))
 			return cli_usage(self, "two disks have the label %s: they would be one disk twice", text);
 	return CLI_OK;
+}
+
+/* Of the disk that was named last. */
+static int set_suite(struct guest_options *o, const struct raw_options *raw, const struct cli_command *self, const char *text)
+{
+	char known[128] = "";
+
+	if (!raw->disks)
+		return cli_usage(self, "--suite comes after the --disk that it is for");
+	for (uint8_t suite = TSR_SUITE_NONE + 1; suite < TSR_SUITE_NR; suite++) {
+		if (!strcmp(text, tsr_suite_text(suite))) {
+			o->config.device[raw->disks - 1].suite = suite;
+			return CLI_OK;
+		}
+		strcat(strcat(known, " "), tsr_suite_text(suite));
+	}
+	return cli_usage(self, "--suite %s: give one of%s", text, known);
 }
 
 static int take_option(struct guest_options *o, struct raw_options *raw, const struct cli_command *self, int c, const char *text)
@@ -83,6 +102,8 @@ static int take_option(struct guest_options *o, struct raw_options *raw, const s
 		return CLI_OK;
 	case O_DISK:
 		return add_disk(o, raw, self, text);
+	case O_SUITE:
+		return set_suite(o, raw, self, text);
 	case O_INSTANCE:
 		if (!text_hex(text, o->config.instance, sizeof(o->config.instance)))
 			return cli_usage(self, "--instance %s: give 1 to 64 bytes as pairs of hexadecimal digits", text);

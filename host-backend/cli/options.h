@@ -30,6 +30,7 @@ void guest_options_free(struct guest_options *o);
 	"  --initrd FILE      its initramfs\n" \
 	"  --cmdline TEXT     its command line (default \"" DEFAULT_COMMAND_LINE "\")\n" \
 	"  --disk LABEL       a sealed disk; up to 8 times. The label names the disk's key\n" \
+	"  --suite NAME       what the disk just named is sealed with: aegis-128l (default) or aes-256-gcm\n" \
 	"  --instance HEX     up to 64 bytes that tell apart owners who start the same image\n" \
 	"  --console-input    let this host type into the guest's console: who has the host then has a shell there\n" \
 	"Instead of a kernel, for tests:\n" \

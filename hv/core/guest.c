@@ -42,7 +42,7 @@ static bool device_ok(const struct tsr_guest_create *config, unsigned i)
 
 	if (desc->type == TSR_DEVICE_NONE)
 		return tsr_is_zero(desc, sizeof(*desc));
-	if (desc->type != TSR_DEVICE_BLOCK || desc->suite != TSR_SUITE_AES_256_GCM || desc->flags || desc->reserved ||
+	if (desc->type != TSR_DEVICE_BLOCK || !desc->suite || desc->suite >= TSR_SUITE_NR || desc->flags || desc->reserved ||
 	    tsr_is_zero(desc->label, sizeof(desc->label)))
 		return false;
 	/* Two devices of one label would be two disks under one key. */

@@ -13,10 +13,14 @@
 #define TSR_SALT_SIZE  16u
 #define TSR_NONCE_SIZE 12u
 
-enum tsr_suite {
-	TSR_SUITE_NONE = 0, /* never valid on a disk */
-	TSR_SUITE_AES_256_GCM = 1,
-};
+/* X(NAME, number, name for people). NONE, 0, is never valid on a disk. */
+#define TSR_SUITES(X)                      \
+	X(AES_256_GCM, 1, "aes-256-gcm")   \
+	X(AEGIS_128L, 2, "aegis-128l")
+
+#define TSR_SUITE_ENUM(name, number, text) TSR_SUITE_##name = number,
+enum tsr_suite { TSR_SUITE_NONE = 0, TSR_SUITES(TSR_SUITE_ENUM) TSR_SUITE_NR };
+#undef TSR_SUITE_ENUM
 
 #define TSR_SEAL_ZERO (1u << 0) /* the block is all zeros: sealed over an empty text, no data stored or sent */
 
@@ -28,7 +32,10 @@ struct tsr_seal {
 };
 TSR_ASSERT_SIZE(struct tsr_seal, 32);
 
-/* The 12-byte nonce: counter (8 bytes LE) then purpose (4 bytes LE), so that block seals and header seals never meet. */
+/*
+ * The 12-byte nonce: counter (8 bytes LE) then purpose (4 bytes LE), so that block seals and header seals never meet. AEGIS_128L takes 16
+ * bytes, the last four of which are zero, and the first 16 bytes of each key.
+ */
 #define TSR_NONCE_BLOCK  0u
 #define TSR_NONCE_HEADER 1u
 

@@ -23,7 +23,7 @@ class TwoDisks(Guest):
     """A guest with file systems and a second disk."""
 
     def start(self, wait=True):
-        self.options += ["--disk", "logs"]
+        self.options += ["--disk", "logs", "--suite", "aes-256-gcm"]
         self.m.run(f"rm -f {IMAGE} {LOGS}; tessera image create {LOGS} --size 16M")
         super().start(wait)
         self.m.run(f"tessera disk attach {self.name} logs {LOGS} --log /run/tesserad.logs.log")

@@ -19,14 +19,17 @@ ROOT_SECRET = bytes.fromhex("6b1f0cde94a2573381e0d9c4bb7a26f15e83c07d4419fa6028b
 MARKERS = [f"marker-{n}" for n in (1, 2, 3, 4)]
 HELD = ["app-1", "app-2", "app-3"]
 HEADER_AT, HEADER_SIZE = 65536, 65536
+GCM, GCM_IMAGE = "gcm", "/tmp/gcm.img"  # a second disk, of the other suite
 
 
 def run_guest(m, variant):
     """Starts the guest of run.d/secrets.sh on the disk /dev/vda and waits until it has its secrets. Returns it, and the identity that
     `tessera measure` computes for it here, on the machine that builds."""
     guest = Guest(m, name="secrets", disk="/dev/vda", run="secrets")
-    m.run("modprobe tessera_host; tessera image create /dev/vda --size 64M")
+    guest.options += ["--disk", GCM, "--suite", "aes-256-gcm"]
+    m.run(f"modprobe tessera_host; tessera image create /dev/vda --size 64M; tessera image create {GCM_IMAGE} --size 1M")
     guest.start()
+    m.run(f"tessera disk attach secrets {GCM} {GCM_IMAGE}")
     m.run("timeout 240 sh -c 'until tessera console secrets | grep -q \"^secrets: ready\"; do usleep 200000; done'", limit=270)
     build = os.path.join(ROOT, "build", variant)
     options = list(guest.options)
@@ -36,11 +39,8 @@ def run_guest(m, variant):
     return guest, bytes.fromhex(json.loads(text)["identity"])
 
 
-def attach_salts(image):
-    """The salts of all attaches, from the disk's public header: both slots, the one with the higher generation."""
-    with open(image, "rb") as f:
-        f.seek(HEADER_AT)
-        slots = [f.read(HEADER_SIZE) for _ in range(2)]
+def attach_salts(slots):
+    """The salts of all attaches, from the disk's public header: of both slots, the one with the higher generation."""
     slots = [s for s in slots if s[:8] == b"TSRDISK1"]
     header = max(slots, key=lambda s: int.from_bytes(s[40:48], "little"))
     epochs = int.from_bytes(header[48:52], "little")
@@ -48,8 +48,19 @@ def attach_salts(image):
     return [header[128 + 16 * e:144 + 16 * e] for e in range(epochs)]
 
 
-def all_secrets(identity, salts):
-    """Everything that must not be seen, and the names of what the guest itself is sure to hold."""
+def image_slots(image):
+    with open(image, "rb") as f:
+        f.seek(HEADER_AT)
+        return [f.read(HEADER_SIZE) for _ in range(2)]
+
+
+def gcm_slots(m):
+    """Their beginnings, of the image that lies in the host."""
+    return [bytes.fromhex(m.run(f"od -An -v -tx1 -j{HEADER_AT + HEADER_SIZE * n} -N512 {GCM_IMAGE}")) for n in range(2)]
+
+
+def all_secrets(identity, salts, gcm_salts):
+    """Everything that must not be seen, and the names of what the guest itself is sure to hold. salts: of each attach of either disk."""
     secrets, kept = scan.Secrets(), []
     for name in MARKERS:
         secrets.add(name, kdf.derive(ROOT_SECRET, identity, name))
@@ -59,10 +70,13 @@ def all_secrets(identity, salts):
         kept.append(f"{name}, first half")
     for epoch, salt in enumerate(salts, 1):
         secrets.add_key(f"attach {epoch}", kdf.derive(ROOT_SECRET, identity, LABEL, kdf.DISK_ATTACH, salt))
+    for epoch, salt in enumerate(gcm_salts, 1):
+        secrets.add_key(f"attach {epoch} of {GCM}", kdf.derive(ROOT_SECRET, identity, GCM, kdf.DISK_ATTACH, salt))
     kept.append(f"attach {len(salts)}, first half")
-    kept.append(f"attach {len(salts)}, last round key")
-    secrets.add_key("disk header key", kdf.derive(ROOT_SECRET, identity, LABEL, kdf.DISK_HEADER))
-    for name in MARKERS + HELD + [LABEL]:
+    kept.append(f"attach {len(gcm_salts)} of {GCM}, last round key")
+    for disk in (LABEL, GCM):
+        secrets.add_key(f"header key of {disk}", kdf.derive(ROOT_SECRET, identity, disk, kdf.DISK_HEADER))
+    for name in MARKERS + HELD + [LABEL, GCM]:
         # Only ever hashed with, so never expanded.
         middle = kdf.middle(ROOT_SECRET, identity, name)
         secrets.add(f"middle key of {name}, first half", middle[:16])
@@ -94,8 +108,7 @@ def check_nothing_seen(image, dump):
         now = attack.info(m)
         m.run("sync")
         m.dump_memory(dump)
-        salts = attach_salts(image)
-        secrets, kept = all_secrets(guest.identity, salts)
+        secrets, kept = all_secrets(guest.identity, attach_salts(image_slots(image)), attach_salts(gcm_slots(m)))
         with nested.Memory(dump, m.low_memory) as memory:
             check_memory(memory, now, secrets, kept)
     found, looked = scan.in_file(secrets, image)
@@ -133,7 +146,7 @@ def check_seen_without_sealing(image, _):
         m.wait_ready()
         guest, _ = run_guest(m, "noseal")
         m.run("sync")
-        secrets, _ = all_secrets(guest.identity, [])
+        secrets, _ = all_secrets(guest.identity, [], [])
         m.qmp.command("stop")
     found, _ = scan.in_file(secrets, image)
     missing = [name for name in MARKERS if name not in found]

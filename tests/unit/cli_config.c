@@ -28,9 +28,9 @@ static void a_file_says_what_a_command_line_would(void **state)
 	(void)state;
 	assert_int_equal(config_parse(&config, "{ \"name\": \"demo\", \"memory\": \"512M\", \"vcpus\": 1, \"console-input\": true, \"json\": false,"
 				      " \"kernel\": \"/boot/vmlinuz\", \"disks\": ["
-				      " { \"label\": \"data\", \"image\": \"/a b.img\", \"read-only\": true, \"bounce\": \"always\" },"
+				      " { \"label\": \"data\", \"image\": \"/a b.img\", \"suite\": \"aes-256-gcm\", \"read-only\": true, \"bounce\": \"always\" },"
 				      " { \"label\": \"later\" } ] }", "it", &error), 0);
-	says(&config.guest, "start --name=demo --memory=512M --vcpus=1 --console-input --kernel=/boot/vmlinuz --disk=data --disk=later");
+	says(&config.guest, "start --name=demo --memory=512M --vcpus=1 --console-input --kernel=/boot/vmlinuz --disk=data --suite=aes-256-gcm --disk=later");
 	assert_int_equal(config.disks, 1);
 	says(&config.disk[0], "attach --read-only --bounce=always -- demo data /a b.img");
 	config_free(&config);

@@ -2,6 +2,7 @@
 /* sources: hv/core/[a-z]*.c proto/hash.c proto/kdf.c proto/measure.c tests/unit/fake_arch.c tests/unit/core_host.c */
 /* libs: -lsodium */
 /* A guest's life: spec/hypercalls.md, GST and KEY. */
+#include <tessera/seal.h>
 #include "core_host.h"
 #include "proto/kdf.h"
 #include "proto/measure.h"
@@ -32,6 +33,8 @@ static void a_guests_configuration_is_checked(void **state)
 	c = good, c.device[0].type = 2;
 	assert_int_equal(create(&c), -TSR_E_ARG);
 	c = good, c.device[0].suite = 0;
+	assert_int_equal(create(&c), -TSR_E_ARG);
+	c = good, c.device[0].suite = TSR_SUITE_NR; /* [SEAL-2] */
 	assert_int_equal(create(&c), -TSR_E_ARG);
 	c = good, c.device[0].flags = 1;
 	assert_int_equal(create(&c), -TSR_E_ARG);

@@ -62,6 +62,8 @@ static void a_wrong_field_is_refused(void **state)
 	REFUSED(salt[1][0] = 1, TSR_DISK_BAD_RESERVED);
 	REFUSED(salt[4087][15] = 1, TSR_DISK_BAD_RESERVED);
 	header = good;
+	header.suite = TSR_SUITE_NR;
+	assert_int_equal(tsr_disk_check(&header, TSR_SUITE_NR), TSR_DISK_BAD_SUITE);
 	header.suite = 0;
 	assert_int_equal(tsr_disk_check(&header, TSR_SUITE_NONE), TSR_DISK_BAD_SUITE); /* [SEAL-2] */
 	memset(&header, 0, sizeof(header));

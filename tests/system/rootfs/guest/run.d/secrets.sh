@@ -18,6 +18,10 @@ sync
 echo 3 >/proc/sys/vm/drop_caches
 cat /mnt/marker-* | md5sum
 guest_key hold app-1 app-2 app-3 &
+# The second disk is sealed with the other suite.
+second=/sys/bus/tessera/devices/tessera1
+until grep -q 'blank\|attached' $second/state; do usleep 100000; done
+[ "$(cat $second/state)" = attached ] || echo yes >$second/format
 # What an encrypting program would hold: the kernel's own expanded key stands for it, in use by each write.
 dd if=/mnt/marker-1 of=/mnt/copy bs=64k 2>/dev/null
 sync
@@ -31,8 +35,10 @@ for way in strict copy pooled; do
 	cmp /mnt/marker-3 /mnt/$way
 done
 cat /mnt/marker-* | md5sum # all of them are in memory again
+dd if=/mnt/marker-4 of=/dev/tsr1 bs=64k conv=fsync 2>/dev/null
 echo "secrets: ready"
 while :; do
 	dd if=/mnt/marker-2 of=/mnt/copy bs=64k conv=fsync 2>/dev/null
+	dd if=/mnt/marker-2 of=/dev/tsr1 bs=64k conv=fsync 2>/dev/null
 	sleep 1
 done
