@@ -35,6 +35,7 @@
 #define BLK_POOL_MAX  TSR_TOKEN_MAX_PAGES
 #define BLK_POOL_MIN  TSR_BLK_DIRECT_BLOCKS
 #define BLK_KEYS      4u  /* epochs' keys that a queue keeps */
+#define BLK_STRETCH   32u /* blocks that are sealed or opened without a break */
 #define BLK_OWN       32u /* requests of the thread's own at once */
 
 struct blk;
@@ -64,6 +65,7 @@ struct blk_aead {
 	u8 nonce[TSR_AEGIS_NONCE]; /* with what AES_256_GCM does not take of it zero */
 	u8 tag[TSR_TAG_SIZE];
 	struct tsr_seal_aad aad;
+	u64 zero; /* behind aad, for AEGIS */
 };
 
 struct blk_key {
@@ -75,8 +77,10 @@ struct blk_key {
 
 /* Where in a request of the block layer the next block's text lies. */
 struct blk_cursor {
-	struct bio *bio;
-	struct bvec_iter at;
+	void *at; /* and so many bytes from there on */
+	u32 left;
+	struct bio *bio; /* what follows them */
+	struct bvec_iter iter;
 };
 
 /* Written by the worker or the thread with the queue's mutex held; read by anybody. */
@@ -113,7 +117,7 @@ struct blk_queue {
 
 	void *bounce; /* two private blocks: for ciphertext that must not be shared memory, and for a text in pieces */
 	struct blk_aead *aead;
-	struct blk_key key[BLK_KEYS];
+	struct blk_key key[BLK_KEYS], *key_last;
 	u64 key_clock;
 	struct blk_counters count;
 };
@@ -205,6 +209,9 @@ struct blk_aead *blk_aead_alloc(const struct blk_key *key);
 void blk_aead_free(struct blk_aead *aead);
 int blk_key_init(struct blk_key *key, u32 suite);
 void blk_key_exit(struct blk_key *key);
+/* Worker. Around calls of the two below, for BLK_STRETCH blocks at most: in between nothing sleeps. */
+void blk_aead_begin(struct blk_queue *q);
+void blk_aead_end(struct blk_queue *q);
 /* Worker. Seals one block under a fresh counter: text (private; NULL: a zero block) into to, which may be shared memory. */
 int blk_seal(struct blk_queue *q, u64 block, void *to, const void *text, struct tsr_seal *seal);
 /* Worker. Opens one block of what may be shared memory into text (private). -EBADMSG: not authentic, text is zeroed; other errors: could not be tried. */
@@ -266,10 +273,21 @@ int blk_disk_init(struct blk *b);
 void blk_disk_exit(struct blk *b);
 void blk_disk_cache(struct blk *b); /* thread, before serving: whether Linux has to flush, in this session */
 void blk_cursor_init(struct blk_cursor *cursor, struct request *rq);
-void *blk_cursor_text(const struct blk_cursor *cursor); /* NULL: it lies in pieces */
-void blk_cursor_skip(struct blk_cursor *cursor);
-void blk_cursor_gather(struct blk_cursor *cursor, void *to); /* these two skip as well */
-void blk_cursor_scatter(struct blk_cursor *cursor, const void *from);
+void blk_cursor_more(struct blk_cursor *cursor);
+void blk_cursor_copy(struct blk_cursor *cursor, void *block, bool gather); /* the next block, in pieces: out of the request or into it */
+
+/* The next block's text, if it lies in one piece; the cursor then moves on. Else NULL. */
+static inline void *blk_cursor_next(struct blk_cursor *cursor)
+{
+	if (!cursor->left)
+		blk_cursor_more(cursor);
+	if (cursor->left < TSR_BLOCK_SIZE)
+		return NULL;
+	cursor->left -= TSR_BLOCK_SIZE;
+	cursor->at += TSR_BLOCK_SIZE;
+	return cursor->at - TSR_BLOCK_SIZE;
+}
+
 
 /* blk_session.c */
 int blk_thread(void *arg);

@@ -69,18 +69,18 @@ void blk_aead_free(struct blk_aead *aead)
 	kfree(aead);
 }
 
+/* Between blk_aead_begin and blk_aead_end. */
 static int aegis(struct blk_aead *aead, const struct blk_key *key, const void *assoc, u32 assoc_size, void *to, const void *from, u32 size,
 		 bool seal)
 {
 	u8 tag[TSR_AEGIS_TAG];
 
-	kernel_fpu_begin();
-	if (seal)
+	if (seal) {
 		tsr_aegis_seal(aead->tag, to, from, size, assoc, assoc_size, aead->nonce, key->bytes);
-	else
-		tsr_aegis_open(tag, to, from, size, assoc, assoc_size, aead->nonce, key->bytes);
-	kernel_fpu_end();
-	return seal || tsr_aegis_same(tag, aead->tag) ? 0 : -EBADMSG;
+		return 0;
+	}
+	tsr_aegis_open(tag, to, from, size, assoc, assoc_size, aead->nonce, key->bytes);
+	return tsr_aegis_same(tag, aead->tag) ? 0 : -EBADMSG;
 }
 
 static void set_list(struct scatterlist sg[3], const void *assoc, u32 assoc_size, const void *text, u32 size, const void *tag)
@@ -109,7 +109,20 @@ static int gcm(struct blk_aead *aead, const struct blk_key *key, const void *ass
 static int blk_crypt(struct blk_aead *aead, const struct blk_key *key, const void *assoc, u32 assoc_size, void *to, const void *from, u32 size,
 		     bool seal)
 {
-	return (key->tfm ? gcm : aegis)(aead, key, assoc, assoc_size, to, from, size, seal);
+	return key->tfm ? gcm(aead, key, assoc, assoc_size, to, from, size, seal) :
+			  aegis(aead, key, assoc, assoc_size, to, from, size, seal);
+}
+
+void blk_aead_begin(struct blk_queue *q)
+{
+	if (q->blk->disk.suite == TSR_SUITE_AEGIS_128L)
+		kernel_fpu_begin();
+}
+
+void blk_aead_end(struct blk_queue *q)
+{
+	if (q->blk->disk.suite == TSR_SUITE_AEGIS_128L)
+		kernel_fpu_end();
 }
 
 /* ------------------------------------------------------------------ blocks */
@@ -122,33 +135,48 @@ void blk_keys_forget(struct blk_queue *q)
 		q->key[i].epoch = 0;
 }
 
-/* The key of an epoch of the header, from the queue's few or from the hypervisor. */
-static struct blk_key *key_of(struct blk_queue *q, u32 epoch)
+static int derive(struct blk_queue *q, struct blk_key *key, u32 epoch)
 {
 	struct blk *b = q->blk;
-	struct blk_key *key = &q->key[0];
 	u8 bytes[TSR_KEY_SIZE];
-	u32 i;
 	int err;
 
-	for (i = 0; i < BLK_KEYS; i++) {
-		if (q->key[i].epoch == epoch) {
-			q->key[i].used = ++q->key_clock;
-			return &q->key[i];
-		}
-		if (q->key[i].used < key->used)
-			key = &q->key[i];
-	}
 	key->epoch = 0;
 	err = tsr_key_derive(b->disk.label, TSR_KEY_DISK_ATTACH, b->header->disk.salt[epoch - 1], bytes);
 	if (!err)
 		err = set_key(key, bytes);
 	memzero_explicit(bytes, sizeof(bytes));
+	if (!err)
+		key->epoch = epoch;
+	return err;
+}
+
+/* From the queue's few keys, or from the hypervisor, which may take a while. */
+static struct blk_key *find_key(struct blk_queue *q, u32 epoch)
+{
+	struct blk_key *key = &q->key[0];
+	u32 i;
+	int err = 0;
+
+	for (i = 0; i < BLK_KEYS && key->epoch != epoch; i++)
+		if (q->key[i].epoch == epoch || q->key[i].used < key->used)
+			key = &q->key[i];
+	if (key->epoch != epoch) {
+		blk_aead_end(q);
+		err = derive(q, key, epoch);
+		blk_aead_begin(q);
+	}
 	if (err)
 		return ERR_PTR(err);
-	key->epoch = epoch;
 	key->used = ++q->key_clock;
+	q->key_last = key;
 	return key;
+}
+
+/* The key of an epoch of the header. */
+static inline struct blk_key *key_of(struct blk_queue *q, u32 epoch)
+{
+	return q->key_last && q->key_last->epoch == epoch ? q->key_last : find_key(q, epoch);
 }
 
 #ifndef TSR_TEST_NO_SEAL
@@ -199,7 +227,7 @@ int blk_open(struct blk_queue *q, u64 block, void *text, const void *from, const
 	memcpy(aead->tag, seal->tag, TSR_TAG_SIZE);
 	err = blk_crypt(aead, key, &aead->aad, sizeof(aead->aad), text, from, size, false);
 	if (err || size == 0)
-		memset(text, 0, TSR_BLOCK_SIZE);
+		memset(text, 0, TSR_BLOCK_SIZE); /* what does not belong to its seal is nobody's to see */
 	if (!err)
 		q->count.opened_bytes += size;
 	return err;
@@ -256,7 +284,9 @@ static int header_crypt(struct blk *b, struct blk_header *header, bool seal)
 
 	memcpy(header->label, b->disk.label, sizeof(header->label));
 	tsr_disk_open(&header->disk, aead->tag, aead->nonce);
+	blk_aead_begin(&b->queue[0]);
 	err = blk_crypt(aead, &b->header_key, header, sizeof(*header), NULL, NULL, 0, seal);
+	blk_aead_end(&b->queue[0]);
 	if (!err)
 		tsr_disk_close(&header->disk, aead->tag);
 	return err;

@@ -94,57 +94,41 @@ static const struct block_device_operations disk_ops = {
 
 void blk_cursor_init(struct blk_cursor *cursor, struct request *rq)
 {
+	cursor->left = 0;
 	cursor->bio = rq->bio;
-	cursor->at = rq->bio->bi_iter;
+	cursor->iter = rq->bio->bi_iter;
 }
 
-static void advance(struct blk_cursor *cursor, u32 bytes)
+/* All memory has an address, and pages that are one segment are neighbours there. */
+void blk_cursor_more(struct blk_cursor *cursor)
 {
-	bio_advance_iter(cursor->bio, &cursor->at, bytes);
-	if (cursor->at.bi_size || !cursor->bio->bi_next)
+	struct bio_vec bv = mp_bvec_iter_bvec(cursor->bio->bi_io_vec, cursor->iter);
+
+	BUILD_BUG_ON(IS_ENABLED(CONFIG_HIGHMEM));
+	cursor->at = page_address(bv.bv_page) + bv.bv_offset;
+	cursor->left = bv.bv_len;
+	bio_advance_iter(cursor->bio, &cursor->iter, bv.bv_len);
+	if (cursor->iter.bi_size || !cursor->bio->bi_next)
 		return;
 	cursor->bio = cursor->bio->bi_next;
-	cursor->at = cursor->bio->bi_iter;
+	cursor->iter = cursor->bio->bi_iter;
 }
 
-void *blk_cursor_text(const struct blk_cursor *cursor)
-{
-	struct bio_vec bv = mp_bvec_iter_bvec(cursor->bio->bi_io_vec, cursor->at);
-
-	BUILD_BUG_ON(IS_ENABLED(CONFIG_HIGHMEM)); /* all memory has an address, and neighbouring pages are neighbours there */
-	return bv.bv_len >= TSR_BLOCK_SIZE ? page_address(bv.bv_page) + bv.bv_offset : NULL;
-}
-
-void blk_cursor_skip(struct blk_cursor *cursor)
-{
-	advance(cursor, TSR_BLOCK_SIZE);
-}
-
-static void pieces(struct blk_cursor *cursor, void *block, bool gather)
+void blk_cursor_copy(struct blk_cursor *cursor, void *block, bool gather)
 {
 	u32 done, n;
 
 	for (done = 0; done < TSR_BLOCK_SIZE; done += n) {
-		struct bio_vec bv = bio_iter_iovec(cursor->bio, cursor->at);
-
-		n = min_t(u32, bv.bv_len, TSR_BLOCK_SIZE - done);
-		bv.bv_len = n;
+		if (!cursor->left)
+			blk_cursor_more(cursor);
+		n = min_t(u32, cursor->left, TSR_BLOCK_SIZE - done);
 		if (gather)
-			memcpy_from_bvec(block + done, &bv);
+			memcpy(block + done, cursor->at, n);
 		else
-			memcpy_to_bvec(&bv, block + done);
-		advance(cursor, n);
+			memcpy(cursor->at, block + done, n);
+		cursor->at += n;
+		cursor->left -= n;
 	}
-}
-
-void blk_cursor_gather(struct blk_cursor *cursor, void *to)
-{
-	pieces(cursor, to, true);
-}
-
-void blk_cursor_scatter(struct blk_cursor *cursor, const void *from)
-{
-	pieces(cursor, (void *)from, false);
 }
 
 /* ------------------------------------------------------------------ life */

@@ -57,11 +57,9 @@ bool blk_pool_take(struct blk_queue *q, struct blk_req *req)
 {
 	u32 pages = blk_req_pages(req), table = indirect(req) ? TSR_BLK_TABLE_PAGES(req->count) : 0, first = 0, i;
 
-	if (table && q->blk->mode != TSR_BLK_STRICT)
-		return take_any(q, req, pages);
-	/* One after the other, so that one token names all: table first. */
+	/* One after the other, so that one token names all: table first. It is the least work otherwise, too. */
 	if (table + pages && !take_area(q, table + pages, &first))
-		return false;
+		return table && q->blk->mode != TSR_BLK_STRICT && take_any(q, req, pages);
 	req->table = first;
 	first += table;
 	for (i = 0; i < pages; i++)
@@ -82,15 +80,13 @@ void blk_pool_give(struct blk_queue *q, const struct blk_req *req)
 /* Neighbouring pages are one segment. */
 static u32 fill_table(struct blk_queue *q, const struct blk_req *req)
 {
-	struct tsr_blk_segment *segment = page_at(q, req->table), one = { 0 };
-	u32 pages = blk_req_pages(req), n = 0, i;
+	struct tsr_blk_segment *segment = page_at(q, req->table);
+	u32 pages = blk_req_pages(req), n = 0, i, end;
 
-	for (i = 0; i < pages; i++) {
-		if (i == 0 || req->page[i] != req->page[i - 1] + 1)
-			one = (struct tsr_blk_segment){ .page = req->page[i] };
-		one.count++;
-		if (i + 1 == pages || req->page[i + 1] != req->page[i] + 1)
-			segment[n++] = one;
+	for (i = 0; i < pages; i = end) {
+		for (end = i + 1; end < pages && req->page[end] == req->page[end - 1] + 1; end++)
+			;
+		segment[n++] = (struct tsr_blk_segment){ .page = req->page[i], .count = end - i };
 	}
 	return n;
 }

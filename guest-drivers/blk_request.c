@@ -100,7 +100,7 @@ static blk_status_t to_blk_status(struct blk_queue *q, u8 status)
 /* Opens one block of the pool into the request's memory, where the cursor is. */
 static blk_status_t open_block(struct blk_queue *q, struct blk_req *req, u32 slot, u32 i, struct blk_cursor *cursor)
 {
-	void *whole = blk_cursor_text(cursor), *text = whole ? whole : q->bounce + TSR_BLOCK_SIZE;
+	void *whole = blk_cursor_next(cursor), *text = whole ? whole : q->bounce + TSR_BLOCK_SIZE;
 	struct tsr_seal seal;
 	int err = -EBADMSG;
 
@@ -108,10 +108,10 @@ static blk_status_t open_block(struct blk_queue *q, struct blk_req *req, u32 slo
 	barrier(); /* the copy is what is checked and used; the compiler must not go back to the shared seal */
 	if (tsr_fresh_accepts(req->before[i], &seal))
 		err = blk_open(q, req->block + i, text, blk_pool_data(q, req, i), &seal);
-	if (whole || err)
-		blk_cursor_skip(cursor);
-	else
-		blk_cursor_scatter(cursor, text);
+	if (err)
+		memset(text, 0, TSR_BLOCK_SIZE);
+	if (!whole)
+		blk_cursor_copy(cursor, text, false);
 	if (err == -EBADMSG) {
 		q->count.integrity_errors++;
 		dev_err_ratelimited(&q->blk->tdev->dev, "block %llu: %s; it is refused\n", req->block + i,
@@ -123,6 +123,15 @@ static blk_status_t open_block(struct blk_queue *q, struct blk_req *req, u32 slo
 	return err ? BLK_STS_IOERR : BLK_STS_OK;
 }
 
+/* Others may need the processor. */
+static void pause_after(struct blk_queue *q, u32 i)
+{
+	if (i % BLK_STRETCH != BLK_STRETCH - 1)
+		return;
+	blk_aead_end(q);
+	blk_aead_begin(q);
+}
+
 /* Every block is looked at, so that each bad one is counted and each good one remembered. */
 static blk_status_t open_all(struct blk_queue *q, struct blk_req *req, u32 slot)
 {
@@ -131,14 +140,17 @@ static blk_status_t open_all(struct blk_queue *q, struct blk_req *req, u32 slot)
 	u32 i;
 
 	blk_cursor_init(&cursor, req->rq);
+	blk_aead_begin(q);
 	for (i = 0; i < req->count; i++) {
 		blk_status_t status = open_block(q, req, slot, i, &cursor);
 
+		pause_after(q, i);
 		if (status != BLK_STS_OK) {
 			req->after[i] = req->before[i];
 			worst = status;
 		}
 	}
+	blk_aead_end(q);
 	return worst;
 }
 
@@ -195,13 +207,10 @@ static int seal_block(struct blk_queue *q, struct blk_req *req, void *seals, u32
 	void *text = NULL;
 	int err;
 
-	if (cursor) {
-		text = blk_cursor_text(cursor);
-		if (text)
-			blk_cursor_skip(cursor);
-		else
-			blk_cursor_gather(cursor, text = q->bounce + TSR_BLOCK_SIZE);
-	}
+	if (cursor)
+		text = blk_cursor_next(cursor);
+	if (cursor && !text)
+		blk_cursor_copy(cursor, text = q->bounce + TSR_BLOCK_SIZE, true);
 	err = blk_seal(q, req->block + i, text ? blk_pool_data(q, req, i) : NULL, text, &seal);
 	if (err)
 		return err;
@@ -225,8 +234,12 @@ int blk_req_fill(struct blk_queue *q, struct blk_req *req, u32 slot)
 		return 0;
 	if (!zero)
 		blk_cursor_init(&cursor, req->rq);
-	for (i = 0; i < req->count && !err; i++)
+	blk_aead_begin(q);
+	for (i = 0; i < req->count && !err; i++) {
 		err = seal_block(q, req, seals, i, zero ? NULL : &cursor);
+		pause_after(q, i);
+	}
+	blk_aead_end(q);
 	return err;
 }
 

@@ -19,7 +19,8 @@
 #define TSR_AEGIS_RATE  32u
 
 /*
- * size is a multiple of TSR_AEGIS_RATE. text and cipher do not overlap, or are the same; what is opened is aligned to 16 bytes.
+ * size is a multiple of TSR_AEGIS_RATE. text and cipher do not overlap, or are the same; what is opened is aligned to 16 bytes. ad is followed by
+ * zeros up to the next multiple of TSR_AEGIS_RATE.
  * tsr_aegis_open stores the text before anybody has compared the tag: whoever calls it does, by tsr_aegis_same, and wipes the text if they differ.
  */
 void tsr_aegis_seal(uint8_t tag[TSR_AEGIS_TAG], void *cipher, const void *text, size_t size, const void *ad, size_t ad_size,
@@ -28,6 +29,13 @@ void tsr_aegis_open(uint8_t tag[TSR_AEGIS_TAG], void *text, const void *cipher, 
 		    const uint8_t nonce[TSR_AEGIS_NONCE], const uint8_t key[TSR_AEGIS_KEY]);
 
 /* In constant time. */
-bool tsr_aegis_same(const uint8_t a[TSR_AEGIS_TAG], const uint8_t b[TSR_AEGIS_TAG]);
+static inline bool tsr_aegis_same(const uint8_t a[TSR_AEGIS_TAG], const uint8_t b[TSR_AEGIS_TAG])
+{
+	uint64_t x[2], y[2];
+
+	memcpy(x, a, sizeof(x));
+	memcpy(y, b, sizeof(y));
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
 
 #endif

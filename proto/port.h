@@ -28,9 +28,15 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "Tessera's formats are
 static inline bool tsr_is_zero(const void *data, size_t size)
 {
 	const uint8_t *byte = data;
+	uint64_t word;
 
-	for (size_t i = 0; i < size; i++)
-		if (byte[i])
+	for (; size >= sizeof(word); size -= sizeof(word), byte += sizeof(word)) {
+		memcpy(&word, byte, sizeof(word));
+		if (word)
+			return false;
+	}
+	for (; size; size--, byte++)
+		if (*byte)
 			return false;
 	return true;
 }

@@ -17,7 +17,6 @@ void tsr_seal_init(struct tsr_seal *seal, uint64_t counter, uint32_t epoch, uint
 
 void tsr_seal_aad(struct tsr_seal_aad *aad, const struct tsr_seal_disk *disk, uint64_t block, const struct tsr_seal *seal)
 {
-	memset(aad, 0, sizeof(*aad));
 	memcpy(aad->format, TSR_FORMAT_BLOCK, sizeof(aad->format));
 	aad->suite = disk->suite;
 	aad->flags = seal->flags;
@@ -26,6 +25,7 @@ void tsr_seal_aad(struct tsr_seal_aad *aad, const struct tsr_seal_disk *disk, ui
 	aad->block = block;
 	aad->counter = seal->counter;
 	aad->epoch = seal->epoch;
+	aad->reserved = 0;
 }
 
 bool tsr_suite_known(uint32_t suite)

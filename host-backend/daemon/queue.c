@@ -9,6 +9,7 @@
 #include "host-backend/daemon/log.h"
 #include "host-backend/daemon/place.h"
 #include "host-backend/daemon/shared.h"
+#include "host-backend/daemon/stage.h"
 #include "host-backend/daemon/tag.h"
 #include "host-backend/daemon/watch.h"
 #include "proto/ring.h"
@@ -147,7 +148,7 @@ static void broken(struct queue *queue, const char *why)
 static void put_back(struct queue *queue, struct work *work)
 {
 	/* Of what large requests take of their buffers nothing is kept, or all of them would grow to their largest. */
-	if (work->request.count > TSR_BLK_DIRECT_BLOCKS)
+	if (work->request.count > TSR_BLK_DIRECT_BLOCKS && work->buffered)
 		madvise(work->buffer + KEPT_OF_BUFFER, BUFFER_SIZE - KEPT_OF_BUFFER, MADV_DONTNEED);
 	work->next = queue->idle;
 	queue->idle = work;
@@ -371,12 +372,12 @@ static void run(struct queue *queue)
 {
 	uint32_t asked;
 
-
 	arm(queue, TAG_KICK, queue->kick, &queue->kick_count);
 	arm(queue, TAG_DOORBELL, queue->doorbell, &queue->doorbell_count);
 	for (;;) {
 		bool more = serve(queue);
 
+		stage_flush(queue);
 		announce(queue);
 		atomic_fetch_add(&queue->beat, 1);
 		asked = atomic_exchange(&queue->asked, 0);

@@ -25,6 +25,8 @@ struct work;
 struct op {
 	struct engine_io io; /* first: see op_of() */
 	struct work *work;
+	uint32_t own;    /* stage.c: bytes of it, when io has those of others too */
+	struct op *with; /* and the next of them */
 };
 
 static inline struct op *op_of(struct engine_io *io)
@@ -47,9 +49,15 @@ struct work {
 	struct op sync_op;
 	struct op op[QUEUE_MAX_OPS];
 	uint32_t ops, pending;
+	bool buffered; /* its data went by way of the buffer */
 	int reached; /* strict: 0, or why its pages could not be mapped */
 	int error;   /* first failure of the current step, negative errno */
 	int failure; /* why a write is being undone; -ESTALE: its pages were revoked, so nobody waits for an answer */
+};
+
+/* I/O not yet sent that more may join: stage.c */
+struct stage {
+	struct op *first, *last;
 };
 
 enum queue_state {
@@ -90,6 +98,7 @@ struct queue {
 	struct work *work, *idle;
 	struct work *waiting, **waiting_end;  /* writes without slots, first come first served */
 	struct work reclaim;                  /* the sync that frees slots for them */
+	struct stage stage[2];                /* of data; of records and headers */
 	uint32_t noticed, looks;              /* completed when last asked, and how often it was the same then */
 	bool reclaiming, commands, raising;
 	uint8_t *buffers;

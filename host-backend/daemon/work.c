@@ -9,6 +9,7 @@
 #include <errno.h>
 #include "host-backend/daemon/place.h"
 #include "host-backend/daemon/shared.h"
+#include "host-backend/daemon/stage.h"
 #include "host-backend/image/crc32c.h"
 
 static struct store *store_of(const struct work *work)
@@ -28,8 +29,9 @@ static bool writes_direct(const struct work *work)
 }
 
 /* Where block data is read from or written to. */
-static uint8_t *data_at(const struct work *work, uint32_t index, bool direct)
+static uint8_t *data_at(struct work *work, uint32_t index, bool direct)
 {
+	work->buffered |= !direct;
 	return direct ? place_data(work, index) : work->buffer + (size_t)index * TSR_BLOCK_SIZE;
 }
 
@@ -51,7 +53,10 @@ static void submit(struct op *op)
 static void submit_op(struct op *op)
 {
 	op->work->pending++;
-	submit(op);
+	if (op->io.op == ENGINE_DISCARD)
+		submit(op);
+	else
+		stage_add(op);
 }
 
 static void add_op(struct work *work, enum op_kind kind, enum engine_op what, void *data, uint32_t size, uint64_t offset)
@@ -398,6 +403,7 @@ void work_start(struct work *work)
 
 	work->ops = work->pending = 0;
 	work->error = work->failure = 0;
+	work->buffered = false;
 	if (status == TSR_BLK_OK && !reads && atomic_load(&work->queue->disk->failed))
 		status = TSR_BLK_E_IO;
 	if (status == TSR_BLK_OK) {
@@ -485,6 +491,8 @@ void work_io_done(struct engine_io *io, int result)
 
 	if (io->op == ENGINE_SYNC)
 		work_sync_done(op->work, result);
-	else
+	else if (io->op == ENGINE_DISCARD)
 		work_op_done(op, result);
+	else
+		stage_done(op, result);
 }

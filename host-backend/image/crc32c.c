@@ -26,17 +26,33 @@ uint32_t crc32c_table(uint32_t crc, const void *data, size_t size)
 	return ~crc;
 }
 
+static inline uint64_t word_at(const uint8_t *byte)
+{
+	uint64_t word;
+
+	memcpy(&word, byte, sizeof(word));
+	return word;
+}
+
 __attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, const void *data, size_t size)
 {
 	const uint8_t *byte = data;
 	uint64_t state = (uint32_t)~crc;
 
-	for (; size >= 8; size -= 8, byte += 8) {
-		uint64_t word;
-
-		memcpy(&word, byte, sizeof(word));
-		state = _mm_crc32_u64(state, word);
+#define WORD(n) state = _mm_crc32_u64(state, word_at(byte + 8 * (n)))
+	for (; size >= 64; size -= 64, byte += 64) {
+		WORD(0);
+		WORD(1);
+		WORD(2);
+		WORD(3);
+		WORD(4);
+		WORD(5);
+		WORD(6);
+		WORD(7);
 	}
+	for (; size >= 8; size -= 8, byte += 8)
+		WORD(0);
+#undef WORD
 	while (size--)
 		state = _mm_crc32_u8((uint32_t)state, *byte++);
 	return ~(uint32_t)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* sources: host-backend/daemon/backend.c host-backend/daemon/disk.c host-backend/daemon/engine*.c host-backend/daemon/log.c host-backend/daemon/queue.c */
 /* sources: host-backend/daemon/medium.c host-backend/daemon/session.c host-backend/daemon/shared.c host-backend/daemon/window.c */
-/* sources: host-backend/daemon/place.c host-backend/daemon/work.c host-backend/image/[a-z]*.c proto/control.c proto/request.c */
+/* sources: host-backend/daemon/place.c host-backend/daemon/stage.c host-backend/daemon/work.c host-backend/image/[a-z]*.c proto/control.c proto/request.c */
 /* sources: host-backend/cli/config.c host-backend/cli/loader.c host-backend/cli/loader_bzimage.c host-backend/cli/loader_acpi.c */
 /* libs: -luring -lpthread -ljansson -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=asprintf,--wrap=mmap */
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* sources: host-backend/daemon/work.c host-backend/daemon/engine.c host-backend/daemon/disk.c host-backend/daemon/medium.c host-backend/daemon/shared.c */
+/* sources: host-backend/daemon/stage.c host-backend/daemon/work.c host-backend/daemon/engine.c host-backend/daemon/disk.c host-backend/daemon/medium.c host-backend/daemon/shared.c */
 /* sources: host-backend/daemon/log.c host-backend/daemon/place.c host-backend/image/[a-z]*.c proto/request.c tests/unit/simdisk.c */
 /*
  * Requests step by step, with the test in the place of io_uring and of the disk's DMA: so pages can be revoked, or changed, and the power cut, at
@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "host-backend/daemon/queue.h"
 #include "host-backend/daemon/shared.h"
+#include "host-backend/daemon/stage.h"
 #include "simdisk.h"
 
 #define BLOCKS 64u
@@ -116,6 +117,7 @@ static void start(uint8_t op)
 	revoked = 0;
 	work.request = (struct tsr_blk_request){ .op = op, .block = FIRST, .count = COUNT };
 	work_start(&work);
+	stage_flush(&queue);
 }
 
 /* What the disk does for one piece. Returns whether it was one of slots' data. */
@@ -138,6 +140,7 @@ static void finish(void)
 			do_io(&work.op[i]);
 		for (uint32_t i = 0; i < ops; i++)
 			work_op_done(&work.op[i], work.op[i].io.size);
+		stage_flush(&queue);
 	}
 }
 
