@@ -18,6 +18,7 @@
 #include <crypto/aead.h>
 #include <linux/bitmap.h>
 #include <linux/blk-mq.h>
+#include <linux/blkdev.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/scatterlist.h>
@@ -106,6 +107,9 @@ struct blk_queue {
 	struct list_head waiting;  /* from the block layer, in order */
 	struct list_head own;      /* from the thread */
 	struct blk_req *inflight[BLK_DEPTH];
+	DECLARE_BITMAP(used, BLK_DEPTH);    /* slots with a request in flight */
+	struct tsr_blk_completion done[BLK_DEPTH]; /* copies, while they are worked on */
+	struct io_comp_batch batch;         /* of the block layer's: ended, to be told together */
 	DECLARE_BITMAP(pool, BLK_POOL_MAX); /* data pages in use */
 	struct tsr_run ring, seal, data;
 	struct tsr_run shared;              /* what a session grants of data: its pages, or fewer if a limit has it so */
@@ -254,6 +258,7 @@ int blk_req_fill(struct blk_queue *q, struct blk_req *req, u32 slot);
 /* These two end the request: it may be gone afterwards. */
 void blk_req_fail(struct blk_queue *q, struct blk_req *req, blk_status_t status);
 void blk_req_finish(struct blk_queue *q, struct blk_req *req, u32 slot, u8 status);
+void blk_req_tell(struct blk_queue *q); /* the block layer, of all that have ended since */
 
 /* blk_queue.c */
 int blk_q_init(struct blk *b, u32 index);

@@ -16,7 +16,7 @@ void blk_q_kick(struct blk_queue *q)
 
 static int take_completions(struct blk_queue *q)
 {
-	struct tsr_blk_completion done[BLK_DEPTH];
+	struct tsr_blk_completion *done = q->done;
 	int n = blk_ring_completions(q);
 	int i, taken, bad = 0, err;
 
@@ -37,9 +37,11 @@ static int take_completions(struct blk_queue *q)
 		struct blk_req *req = q->inflight[done[i].id];
 
 		q->inflight[done[i].id] = NULL;
+		__clear_bit(done[i].id, q->used);
 		q->count.in_flight--;
 		blk_req_finish(q, req, done[i].id, done[i].status); /* req may be gone after it */
 	}
+	blk_req_tell(q);
 	blk_ring_popped(q);
 	return bad ? bad : n;
 }
@@ -61,16 +63,6 @@ static void count_request(struct blk_queue *q, const struct blk_req *req)
 		q->count.writes++;
 	}
 	q->count.blocks += req->count;
-}
-
-static u32 free_slot(struct blk_queue *q)
-{
-	u32 slot;
-
-	for (slot = 0; slot < BLK_DEPTH; slot++)
-		if (!q->inflight[slot])
-			break;
-	return slot;
 }
 
 static struct tsr_blk_request name(struct blk_queue *q, u32 slot)
@@ -105,7 +97,7 @@ static void send(struct blk_queue *q, u32 slot)
 /* False: there is no room, or another request has one of its blocks; a completion will bring us here again. */
 static bool submit(struct blk_queue *q, struct blk_req *req)
 {
-	u32 slot = free_slot(q);
+	u32 slot = find_first_zero_bit(q->used, BLK_DEPTH);
 	blk_status_t status;
 
 	if (slot == BLK_DEPTH || !blk_pool_take(q, req))
@@ -125,6 +117,7 @@ static bool submit(struct blk_queue *q, struct blk_req *req)
 		return true;
 	}
 	q->inflight[slot] = req;
+	__set_bit(slot, q->used);
 	q->count.in_flight++;
 	count_request(q, req);
 	send(q, slot);
@@ -255,6 +248,7 @@ void blk_q_stop(struct blk_queue *q)
 		list_del(&req->node);
 		req->result = -ENOTCONN;
 	}
+	bitmap_zero(q->used, BLK_DEPTH);
 	bitmap_zero(q->pool, BLK_POOL_MAX);
 	q->granting.count = 0;
 	bitmap_zero(q->sent, BLK_DEPTH);

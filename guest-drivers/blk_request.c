@@ -66,12 +66,23 @@ void blk_req_claim_waited(struct blk_queue *q)
 static void end(struct blk_queue *q, struct blk_req *req, blk_status_t status)
 {
 	if (req->rq) {
-		blk_mq_end_request(req->rq, status);
+		if (!blk_mq_add_to_batch(req->rq, &q->batch, (__force int)status, blk_mq_end_request_batch))
+			blk_mq_end_request(req->rq, status);
 		return;
 	}
 	/* Release: what the request brought is there when the thread sees its result. */
 	smp_store_release(&req->result, blk_status_to_errno(status));
 	blk_poke(q->blk);
+}
+
+void blk_req_tell(struct blk_queue *q)
+{
+	struct io_comp_batch batch = q->batch;
+
+	if (!batch.complete)
+		return;
+	q->batch = (struct io_comp_batch){};
+	batch.complete(&batch);
 }
 
 void blk_req_fail(struct blk_queue *q, struct blk_req *req, blk_status_t status)

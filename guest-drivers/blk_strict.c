@@ -26,7 +26,7 @@ static int issue(struct blk_queue *q, struct tsr_run *runs[], u32 nr, u32 *fit)
 	return tsr_runs_issue(runs, nr, q->blk->session, fit);
 }
 
-int blk_strict_send(struct blk_queue *q)
+static noinline int send_granted(struct blk_queue *q)
 {
 	struct tsr_run *runs[BLK_DEPTH];
 	u32 nr = q->granting.count, fit, i;
@@ -35,8 +35,6 @@ int blk_strict_send(struct blk_queue *q)
 	BUILD_BUG_ON(BLK_DEPTH > TSR_MAX_BATCH || BLK_DEPTH > TSR_TURNS_MAX);
 	for (i = 0; i < nr; i++)
 		runs[i] = &q->grant[q->granting.slot[i]];
-	if (!nr)
-		return 0;
 	err = issue(q, runs, nr, &fit);
 	if (err == -EDQUOT) {
 		/* Others' requests end, or this queue's: then there is room again. */
@@ -55,7 +53,13 @@ int blk_strict_send(struct blk_queue *q)
 	return 0;
 }
 
-int blk_strict_revoke(struct blk_queue *q, const struct tsr_blk_completion done[], u32 nr)
+/* The kernel sets what is on the stack to zero: what the other modes pass through too has no arrays there. */
+int blk_strict_send(struct blk_queue *q)
+{
+	return q->granting.count ? send_granted(q) : 0;
+}
+
+static noinline int revoke_granted(struct blk_queue *q, const struct tsr_blk_completion done[], u32 nr)
 {
 	struct tsr_run *runs[BLK_DEPTH];
 	u32 i;
@@ -63,6 +67,11 @@ int blk_strict_revoke(struct blk_queue *q, const struct tsr_blk_completion done[
 	for (i = 0; i < nr; i++)
 		runs[i] = &q->grant[done[i].id];
 	return tsr_runs_revoke(runs, nr);
+}
+
+int blk_strict_revoke(struct blk_queue *q, const struct tsr_blk_completion done[], u32 nr)
+{
+	return q->blk->mode == TSR_BLK_STRICT ? revoke_granted(q, done, nr) : 0;
 }
 
 int blk_strict_revoke_all(struct blk_queue *q)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 #include "host-backend/daemon/queue.h"
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -79,12 +80,20 @@ static void take_done(struct queue *queue)
 	}
 }
 
-static void arm(struct queue *queue, enum tag tag, int fd, uint64_t *count)
+/* Each signal of the eventfd is a completion from now on. What it has counted is never read: it would take centuries to be full. */
+static void arm(struct queue *queue, enum tag tag, int fd)
 {
 	struct io_uring_sqe *sqe = queue_sqe(queue);
 
-	io_uring_prep_read(sqe, fd, count, sizeof(*count), 0);
+	io_uring_prep_poll_multishot(sqe, fd, POLLIN);
 	tag_set(sqe, tag, NULL);
+}
+
+/* The kernel may end it, for want of memory. */
+static void arm_again(struct queue *queue, const struct io_uring_cqe *cqe, int fd)
+{
+	if (!(cqe->flags & IORING_CQE_F_MORE))
+		arm(queue, cqe->user_data & TAG_MASK, fd);
 }
 
 static void raise_event(struct queue *queue)
@@ -119,13 +128,13 @@ static void handle(struct queue *queue, const struct io_uring_cqe *cqe)
 		work_io_done(tag_pointer(cqe), cqe->res);
 		break;
 	case TAG_KICK:
-		arm(queue, TAG_KICK, queue->kick, &queue->kick_count);
+		arm_again(queue, cqe, queue->kick);
 		take_done(queue);
 		work_retry(queue);
 		break;
 	case TAG_DOORBELL:
 		DISK_COUNT(queue->counters, doorbells, 1);
-		arm(queue, TAG_DOORBELL, queue->doorbell, &queue->doorbell_count);
+		arm_again(queue, cqe, queue->doorbell);
 		break;
 	case TAG_RAISE:
 		raise_done(queue, cqe->res);
@@ -372,8 +381,8 @@ static void run(struct queue *queue)
 {
 	uint32_t asked;
 
-	arm(queue, TAG_KICK, queue->kick, &queue->kick_count);
-	arm(queue, TAG_DOORBELL, queue->doorbell, &queue->doorbell_count);
+	arm(queue, TAG_KICK, queue->kick);
+	arm(queue, TAG_DOORBELL, queue->doorbell);
 	for (;;) {
 		bool more = serve(queue);
 
@@ -393,28 +402,6 @@ static void run(struct queue *queue)
 	}
 }
 
-/* The two armed reads must have ended before their memory goes. */
-static void disarm(struct queue *queue)
-{
-	const uint64_t one = 1;
-	uint32_t armed = 2;
-
-	if (write(queue->kick, &one, sizeof(one)) < 0 || write(queue->doorbell, &one, sizeof(one)) < 0)
-		log_line("ending a queue failed: %s", strerror(errno));
-	while (armed) {
-		struct io_uring_cqe *cqe;
-
-		io_uring_submit_and_wait(&queue->uring, 1);
-		while (io_uring_peek_cqe(&queue->uring, &cqe) == 0) {
-			enum tag tag = cqe->user_data & TAG_MASK;
-
-			armed -= tag == TAG_KICK || tag == TAG_DOORBELL;
-			io_uring_cqe_seen(&queue->uring, cqe);
-		}
-	}
-	io_uring_queue_exit(&queue->uring);
-}
-
 static void *queue_main(void *argument)
 {
 	struct queue *queue = argument;
@@ -426,7 +413,7 @@ static void *queue_main(void *argument)
 	if (queue->start_error)
 		return NULL;
 	run(queue);
-	disarm(queue);
+	io_uring_queue_exit(&queue->uring);
 	return NULL;
 }
 

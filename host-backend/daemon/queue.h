@@ -102,7 +102,6 @@ struct queue {
 	uint32_t noticed, looks;              /* completed when last asked, and how often it was the same then */
 	bool reclaiming, commands, raising;
 	uint8_t *buffers;
-	uint64_t kick_count, doorbell_count;
 	bool in_use[TSR_RING_MAX_DEPTH];      /* ids */
 	struct tsr_token granted[TSR_RING_MAX_DEPTH]; /* strict: mapped for a request of this id, and perhaps revoked since */
 	uint32_t granted_page[TSR_RING_MAX_DEPTH];    /* its first one, in the window */

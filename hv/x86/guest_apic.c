@@ -119,6 +119,26 @@ void guest_apic_unaccept(struct vcpu *v, uint8_t vector)
 	request(&v->arch->apic, vector);
 }
 
+void guest_apic_eoi(struct guest_apic *p)
+{
+	int isr = highest(p->isr);
+
+	if (isr >= 0)
+		p->isr[isr / 32] &= ~(1u << isr % 32);
+}
+
+bool guest_apic_single(const struct guest_apic *p)
+{
+	uint32_t found = 0;
+
+	for (uint32_t i = 0; i < 8; i++) {
+		if (__atomic_load_n(&p->irr[i], __ATOMIC_RELAXED) || (p->isr[i] && found))
+			return false;
+		found |= p->isr[i];
+	}
+	return found && !(found & (found - 1));
+}
+
 void guest_deadline_set(struct vcpu *v, uint64_t tsc)
 {
 	struct arch_vcpu *a = v->arch;
@@ -279,7 +299,6 @@ enum guest_verdict guest_apic_write(struct vcpu *v, uint32_t msr, uint64_t val)
 {
 	struct guest_apic *p = &v->arch->apic;
 	uint32_t reg = msr - MSR_X2APIC;
-	int isr;
 
 	if (reg != X_ICR && val >> 32)
 		return G_GP;
@@ -292,9 +311,7 @@ enum guest_verdict guest_apic_write(struct vcpu *v, uint32_t msr, uint64_t val)
 	case X_EOI:
 		if (val)
 			return G_GP;
-		isr = highest(p->isr);
-		if (isr >= 0)
-			p->isr[isr / 32] &= ~(1u << isr % 32);
+		guest_apic_eoi(p);
 		return G_DONE;
 	case X_SVR:
 		p->svr = (uint32_t)val & SVR_BITS;

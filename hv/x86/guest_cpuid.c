@@ -49,9 +49,9 @@
 #define CR4_OSXSAVE (1ull << 18)
 #define CR4_PKE (1ull << 22)
 
-/* KVM's leaves (Linux, Documentation/virt/kvm/x86/cpuid.rst): NOP_IO_DELAY, CLOCKSOURCE2, CLOCKSOURCE_STABLE. */
+/* KVM's leaves (Linux, Documentation/virt/kvm/x86/cpuid.rst): NOP_IO_DELAY, CLOCKSOURCE2, PV_EOI, CLOCKSOURCE_STABLE. */
 #define KVM_BASE 0x40000000u
-#define KVM_FEATURES (BIT(1) | BIT(3) | BIT(24))
+#define KVM_FEATURES (BIT(1) | BIT(3) | BIT(6) | BIT(24))
 
 static uint32_t core_bits(uint32_t n)
 {

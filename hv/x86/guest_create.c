@@ -124,7 +124,8 @@ void guest_reset(struct vcpu *v)
 	memset(a->dr, 0, sizeof(a->dr));
 	a->xcr0 = 1;
 	a->tsc_aux = a->spec_ctrl = 0;
-	a->clock_msr = a->wall_msr = 0;
+	a->clock_msr = a->wall_msr = a->eoi_msr = 0;
+	a->eoi_offered = false;
 	a->nmi_pending = false;
 	a->nmi = NMI_OPEN;
 	guest_apic_reset(&a->apic);

@@ -107,6 +107,9 @@ enum guest_verdict guest_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *val)
 	case MSR_KVM_WALL_CLOCK:
 		*val = a->wall_msr;
 		return G_DONE;
+	case MSR_KVM_PV_EOI:
+		*val = a->eoi_msr;
+		return G_DONE;
 	case MSR_KVM_SYSTEM_TIME:
 		*val = a->clock_msr;
 		return G_DONE;
@@ -173,6 +176,8 @@ enum guest_verdict guest_wrmsr(struct vcpu *v, uint32_t msr, uint64_t val)
 		return guest_wall_set(v, val);
 	case MSR_KVM_SYSTEM_TIME:
 		return guest_clock_set(v, val);
+	case MSR_KVM_PV_EOI:
+		return guest_eoi_set(v, val);
 	case MSR_HWCR:
 		return val & ~HWCR_IGNORED ? G_GP : G_DONE;
 	case MSR_DE_CFG:

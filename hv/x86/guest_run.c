@@ -223,6 +223,7 @@ static void handle_exit(struct vcpu *v)
 	uint32_t code = (uint32_t)a->vmcb->exit_code;
 
 	requeue(a->vmcb);
+	guest_eoi_take(v);
 	run_settle(v);
 	if (a->nmi == NMI_IRET && a->vmcb->rip != a->iret_rip)
 		nmi_open(a);
@@ -431,6 +432,7 @@ void arch_vcpu_run(struct vcpu *v, struct tsr_run_exit *exit)
 			c->tlb_vcpu = v;
 		}
 		run_prepare(v, vector);
+		guest_eoi_offer(v);
 		run_step(c, v);
 		handle_exit(v);
 		if (c->nmi_host)

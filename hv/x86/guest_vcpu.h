@@ -53,6 +53,8 @@ struct arch_vcpu {
 	uint64_t dr[4], host_dr[4];
 	uint64_t tsc_aux, host_tsc_aux;
 	uint64_t spec_ctrl, host_spec_ctrl;
+	uint64_t eoi_msr;	/* guest_eoi.c */
+	bool eoi_offered;	/* its word is 1, or the guest has cleared it */
 	uint64_t clock_msr, wall_msr, clock_base; /* guest_clock.c; base in the machine's TSC */
 	uint32_t clock_version;
 	uint32_t last_cpu;	/* where its translations may be cached */
@@ -115,7 +117,15 @@ void guest_apic_collect(struct vcpu *v);	/* events of the core and an expired de
 uint8_t guest_apic_next(const struct vcpu *v);	/* vector to deliver once the CPU can take one, or 0 */
 void guest_apic_accept(struct vcpu *v, uint8_t vector);	/* it is being delivered */
 void guest_apic_unaccept(struct vcpu *v, uint8_t vector); /* its delivery failed */
+void guest_apic_eoi(struct guest_apic *p);
+bool guest_apic_single(const struct guest_apic *p); /* one interrupt is in service, and none waits */
 void guest_deadline_set(struct vcpu *v, uint64_t guest_tsc);
+
+/* guest_eoi.c: KVM's paravirtual end of interrupt. Before an entry, and after an exit before the APIC is looked at. */
+enum guest_verdict guest_eoi_set(struct vcpu *v, uint64_t val);
+void guest_eoi_offer(struct vcpu *v);
+void guest_eoi_take(struct vcpu *v);
+#define MSR_KVM_PV_EOI		0x4b564d04u
 
 /* guest_io.c. One access of 1, 2 or 4 bytes. */
 void guest_in(struct vcpu *v, uint16_t port, uint32_t size, uint32_t *val);

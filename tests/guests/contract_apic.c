@@ -7,11 +7,14 @@
 #define TPR	MSR_X2APIC(0x08)
 #define EOI	MSR_X2APIC(0x0b)
 #define SVR	MSR_X2APIC(0x0f)
+#define ISR(v)	MSR_X2APIC(0x10 + (v) / 32)
 #define IRR(v)	MSR_X2APIC(0x20 + (v) / 32)
 #define ICR	MSR_X2APIC(0x30)
 #define LVT_TIMER MSR_X2APIC(0x32)
 #define SELF	MSR_X2APIC(0x3f)
 #define APIC_BASE 0x1b
+#define MSR_KVM_PV_EOI 0x4b564d04
+#define OUTSIDE 0xc0000000u
 
 #define DEADLINE (2u << 17)
 #define MASKED	 (1u << 16)
@@ -107,6 +110,33 @@ static void check_priority(void)
 	check("GUEST-13", ok && !taken[0x58], "interrupts to itself arrive, those to nobody do not");
 }
 
+/* One interrupt alone is ended by the word; of two at once the first is ended at the register, so that the other one comes. */
+static void check_eoi_word(void)
+{
+	bool ok = try_wrmsr(MSR_KVM_PV_EOI, OUTSIDE | 1) == GP && try_wrmsr(MSR_KVM_PV_EOI, (uint32_t)&eoi_word | 3) == GP &&
+		  try_wrmsr(MSR_KVM_PV_EOI, (uint32_t)&eoi_word) == GP && rdmsr(MSR_KVM_PV_EOI) == 0;
+
+	wrmsr(SELF, 0x61);
+	window();
+	ok &= taken[0x61] == 1 && eoi_words == 0;
+	wrmsr(MSR_KVM_PV_EOI, (uint32_t)&eoi_word | 1);
+	wrmsr(SELF, 0x61);
+	window();
+	ok &= taken[0x61] == 2 && eoi_words == 1 && !(rdmsr(ISR(0x61)) & 1u << 0x61 % 32);
+	wrmsr(SELF, 0x61);
+	wrmsr(SELF, 0x93);
+	window();
+	ok &= taken[0x61] == 3 && taken[0x93] == 1 && last_vector == 0x61 && eoi_words == 2;
+	ok &= !(rdmsr(ISR(0x61)) & 1u << 0x61 % 32) && !(rdmsr(ISR(0x93)) & 1u << 0x93 % 32);
+	for (uint32_t i = 0; i < 20; i++)
+		halt_for(100000);
+	ok &= eoi_words == 22 && !(eoi_word & 1);
+	wrmsr(MSR_KVM_PV_EOI, 0);
+	wrmsr(SELF, 0x61);
+	window();
+	check("GUEST-31", ok && taken[0x61] == 4 && eoi_words == 22, "an interrupt is ended in memory, where it is the only one");
+}
+
 void check_apic(void)
 {
 	uint64_t base = rdmsr(APIC_BASE);
@@ -121,4 +151,5 @@ void check_apic(void)
 	check_timer();
 	check_shadow();
 	check_priority();
+	check_eoi_word();
 }

@@ -15,7 +15,7 @@ static void check_cpuid(void)
 	struct cpuid ext = cpuid(0x80000001, 0), seven = cpuid(7, 0), d0 = cpuid(0xd, 0), d1 = cpuid(0xd, 1);
 	bool ok = (one.c & 1u << 31) && (one.c & 1u << 21) && (one.c & 1u << 24) && (one.c & 1u << 30) && (cpuid(6, 0).a & 4);
 
-	ok &= kvm.b == 0x4b4d564b && kvm.c == 0x564b4d56 && kvm.d == 0x4d && (kf.a & 1u << 3) && (kf.a & 1u << 24);
+	ok &= kvm.b == 0x4b4d564b && kvm.c == 0x564b4d56 && kvm.d == 0x4d && (kf.a & 1u << 3) && (kf.a & 1u << 6) && (kf.a & 1u << 24);
 	ok &= ours.b == TSR_CPUID_EBX && ours.c == TSR_CPUID_ECX && ours.d == TSR_CPUID_EDX && ours.a >= TSR_CPUID_FEATURES;
 	ok &= of.a == TSR_ABI_VERSION && of.c == TSR_CPUID_ROLE_GUEST && of.d == 0;
 	check("GUEST-4", ok, "CPUID shows a hypervisor, KVM's clock, x2APIC, the deadline timer, and us");

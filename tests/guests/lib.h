@@ -17,6 +17,7 @@ struct entry_state {
 extern const struct entry_state entry_state;
 extern volatile uint32_t taken[256]; /* by vector */
 extern volatile uint32_t last_vector, last_eip, caught, caught_error, resume_at;
+extern volatile uint32_t eoi_word, eoi_words; /* bit 0 set: clearing it ends an interrupt; how often that was done */
 extern char stubs[];
 void try_user(void);
 void guest_main(void);

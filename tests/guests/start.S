@@ -59,11 +59,16 @@ trap:
 	movl	%eax, last_vector
 	movl	40(%esp), %ecx
 	movl	%ecx, last_eip
+	/* As Linux does: where the word says so, clearing it is all. */
+	btrl	$0, eoi_word
+	jc	2f
 	movl	$0x80b, %ecx
 	xorl	%eax, %eax
 	xorl	%edx, %edx
 	wrmsr
-	popal
+	jmp	3f
+2:	incl	eoi_words
+3:	popal
 	addl	$8, %esp
 	iretl
 1:	movl	%eax, caught
@@ -128,7 +133,7 @@ stack_ring0:
 	.skip	1024
 stack_ring3:
 tss:	.skip	104
-	.globl	gdt, entry_state, taken, last_vector, last_eip, caught, caught_error, resume_at
+	.globl	gdt, entry_state, taken, last_vector, last_eip, caught, caught_error, resume_at, eoi_word, eoi_words
 entry_state:	.skip 20
 taken:		.skip 1024
 last_vector:	.skip 4
@@ -137,4 +142,6 @@ caught:		.skip 4
 caught_error:	.skip 4
 resume_at:	.skip 4
 resume_stack:	.skip 4
+eoi_word:	.skip 4
+eoi_words:	.skip 4
 	.section .note.GNU-stack, "", @progbits
