@@ -64,6 +64,11 @@ struct engine {
 	void (*submit)(struct engine_io *io);
 	/* submit takes ENGINE_DISCARD: what lies there, whole pages, is not needed any more. A hint, which may fail. */
 	bool discards;
+	/*
+	 * Memory is read when the bytes are put in their place, not before, and one piece after the other where pieces overlap. tesserad may then write
+	 * records with others between them, which are in flight by themselves as well: the exception to the rule that I/O in flight never overlaps.
+	 */
+	bool late_reads;
 	/* Chooses how the guest's blocks are moved (medium.h); slots: those of the image as it was made. NULL: always by private buffers. */
 	void (*medium)(void *context, struct medium *medium, bool read_only, uint64_t slots, bool iommu, bool bounce_always);
 };

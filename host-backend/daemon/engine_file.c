@@ -62,6 +62,7 @@ static const struct engine engine_file = {
 	.close = file_close,
 	.submit = file_submit,
 	.discards = true,
+	.late_reads = true, /* records go to the page cache, page by page under its lock */
 	.medium = file_medium,
 };
 ENGINE(file);
