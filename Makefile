@@ -39,4 +39,5 @@ include mk/config.mk
 include mk/parts.mk
 include mk/images.mk
 include mk/tests.mk
+include mk/bench.mk
 include mk/lint.mk

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+# What a sealed I/O costs, counted beside what a user would pick instead: tests/bench/README.md.
+
+BENCH := build/bench
+BENCH_FILES := $(shell find tests/bench/rootfs -type f) tests/bench/load.c tests/bench/mark.h mk/bench.mk
+# Of Tessera's own builds: the one to ship, and one whose driver leaves data unsealed.
+BENCH_VARIANTS := release
+BENCH_MODULES := brd crc32c_generic crc32c_intel aesni_intel ctr gcm ghash_generic ghash_clmulni_intel aegis128 aegis128_aesni
+
+.PHONY: bench bench-images bench-tools
+bench-tools: $(BENCH)/count.so $(BENCH)/load
+$(BENCH)/count.so: tests/bench/count.c
+	@mkdir -p $(@D)
+	@gcc -std=gnu11 -O2 $(WARN) -shared -fPIC -o $@ $<
+$(BENCH)/load: tests/bench/load.c tests/bench/mark.h
+	@mkdir -p $(@D)
+	@gcc $(USER_CFLAGS) -O2 -static -o $@ $<
+
+BENCH_IMAGE = $(MKINITRAMFS) --tree tests/bench/rootfs --file $(BENCH)/load:bin/load $(BENCH_MODULES:%=--module %)
+
+# The machine without a hypervisor.
+$(BENCH)/none.img: $(BENCH_FILES) $(IMAGE_INPUTS) $(BENCH)/load
+	@echo '  IMAGE   $@'
+	@$(BENCH_IMAGE) --out $@
+
+# Tessera, one image for each of its builds: guest and host.
+define bench-tessera
+.PHONY: bench-$(1)
+bench-$(1): $$(BENCH)/load
+	@$$(MAKE) VARIANT=$(1) hv modules host
+	@echo '  IMAGE   $$(BENCH)/tessera-$(1).img'
+	@mkdir -p $$(BENCH)/$(1)
+	@$$(BENCH_IMAGE) --out $$(BENCH)/$(1)/guest.img $$(call ko-args,build/$(1)/modules/guest/*.ko)
+	@$$(BENCH_IMAGE) --out $$(BENCH)/tessera-$(1).img $$(call ko-args,build/$(1)/modules/host/*.ko) --file build/$(1)/host/tessera:bin/tessera \
+		--file build/$(1)/host/tesserad:bin/tesserad --file $$(DEPS)/vmlinuz:guest/vmlinuz --file $$(BENCH)/$(1)/guest.img:guest/guest.img
+endef
+$(foreach v,$(BENCH_VARIANTS),$(eval $(call bench-tessera,$(v))))
+
+bench-images: deps bench-tools $(BENCH)/none.img $(BENCH_VARIANTS:%=bench-%)
+
+# T="NAME..." for some contenders, SEEDS=3 for medians.
+bench: bench-images
+	@tests/bench/run.py $(if $(SEEDS),--seeds $(SEEDS)) $(if $(LOADS),--loads '$(LOADS)') $(T)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+"""Who is compared: for each name how QEMU starts it, and how the plugin tells who runs."""
+
+import os
+import subprocess
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
+BENCH = os.path.join(ROOT, "build/bench")
+KERNEL = os.path.join(ROOT, "build/deps/vmlinuz")
+# Of every kernel. What is not said here is as Debian has it.
+CMDLINE = "console=ttyS0 nokaslr panic=-1 loglevel=4 cryptomgr.notests"
+
+
+class Contender:
+    """One row of the table.
+
+	name, text	for the command line, and for people
+	script		what of tests/bench/rootfs/run.d the machine's first Linux runs
+	image		its initramfs
+	words		added to its kernel's command line
+	root		whose code it is that runs outside all VMRUNs: "hv" or "host"
+	inside		where the load runs: "host" or "guest"
+    """
+
+    def __init__(self, name, text, script, image, words="", root="host", inside="guest"):
+        self.name, self.text, self.script, self.image = name, text, script, image
+        self.words, self.root, self.inside = words, root, inside
+
+    def cmdline(self, loads, mib):
+        return f"{CMDLINE} bench={self.script} mib={mib} loads={','.join(loads)} {self.words}".strip()
+
+    def boot(self, loads, mib):
+        """QEMU's arguments for what it starts."""
+        return ["-kernel", KERNEL, "-initrd", os.path.join(BENCH, self.image), "-append", self.cmdline(loads, mib)]
+
+    def plugin(self):
+        """Options of count.c."""
+        return []
+
+
+class Tessera(Contender):
+    def __init__(self, name, text, variant="release", words=""):
+        super().__init__(name, text, "tessera", f"tessera-{variant}.img", words, root="hv")
+        self.hv = os.path.join(ROOT, "build", variant, "hv/tessera.elf")
+
+    def boot(self, loads, mib):
+        line = self.cmdline(loads, mib).replace(",", ",,")
+        # The peers' machine has no IOMMU, and the disk is memory of the host's, which its CPU copies.
+        return ["-kernel", self.hv + "32", "-initrd", f"{KERNEL} {line},{os.path.join(BENCH, self.image)}", "-append", "iommu=off"]
+
+    def plugin(self):
+        return ["root=hv", f"who={symbol(self.hv, 'svm_run'):x}"]
+
+
+def symbol(elf, name):
+    """A symbol's address."""
+    for line in subprocess.check_output(["nm", elf], text=True).splitlines():
+        fields = line.split()
+        if fields[-1] == name:
+            return int(fields[0], 16)
+    raise SystemExit(f"bench: {elf} has no symbol {name}")
+
+
+CONTENDERS = [
+    Contender("none-plain", "no hypervisor, plain", "none", "none.img", inside="host"),
+    Tessera("tessera-pooled", "Tessera, pooled, AES-256-GCM"),
+]

@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * A plugin for QEMU's emulation (plugin API version 1): counts every executed instruction by who executed it, and what instructions do not
+ * price. It writes all its counters, one line of JSON, whenever the machine executes a mark: an eight-byte NOP (0f 1f 84 00) whose
+ * displacement is 0x7e5eKNNN, K being the kind and NNN a number. A NOP leaves no guest, so marks work at any depth.
+ *
+ * Who: host and guest kernels run at the same virtual addresses, so the addresses cannot tell. The plugin follows the processor instead:
+ * VMRUN begins a guest, the instruction behind that VMRUN is where it ends. A block of instructions is given its class when it is
+ * translated, which is just before it runs first. That holds as long as no physical page of code is shared by two domains; check=1
+ * compares at each execution, and counts the blocks for which it did not.
+ *
+ *	out=FILE	where the lines go
+ *	root=hv|host	whose code it is that runs outside all VMRUNs (default host)
+ *	hv=LOW-HIGH	addresses that are the hypervisor's whoever runs (Xen's, which PV domains have above them)
+ *	who=ADDRESS	a routine whose first load tells by its address which domain comes next; the first one seen is the host.
+ *			With root=hv it is the next VMRUN that enters that domain, else the domain is entered at once.
+ *	profile=N	at the end of interval N also write to FILE.N how often each instruction ran in it
+ *	check=1		see above
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The API's header is not packaged, so what is used of it is declared here. */
+typedef uint64_t plugin_id;
+struct qemu_plugin_tb;
+struct qemu_plugin_insn;
+typedef void insn_cb(unsigned int vcpu, void *data);
+typedef void mem_cb(unsigned int vcpu, uint32_t info, uint64_t vaddr, void *data);
+
+#define EXPORT __attribute__((visibility("default")))
+EXPORT extern int qemu_plugin_version;
+EXPORT int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv);
+void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id, void (*cb)(plugin_id, struct qemu_plugin_tb *));
+void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb, insn_cb *cb, int flags, void *data);
+void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, insn_cb *cb, int flags, void *data);
+void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *insn, int op, void *ptr, uint64_t imm);
+void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn, mem_cb *cb, int flags, int rw, void *data);
+void qemu_plugin_register_vcpu_mem_inline(struct qemu_plugin_insn *insn, int rw, int op, void *ptr, uint64_t imm);
+size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
+struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t i);
+const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
+size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
+uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
+void *qemu_plugin_insn_haddr(const struct qemu_plugin_insn *insn);
+
+enum { ADD_U64 = 0, NO_REGS = 0, MEM_R = 1, MEM_W = 2 };
+
+int qemu_plugin_version = 1;
+
+enum domain { HV, HOST, GUEST, DOMAINS };
+static const char *const domains[] = { "hv", "host", "guest" };
+
+enum class { CLASS_HV, HOST_KERNEL, HOST_USER, GUEST_KERNEL, GUEST_USER, CLASSES };
+static const char *const classes[] = { "hv", "host_kernel", "host_user", "guest_kernel", "guest_user" };
+
+#define EVENTS(X) \
+	X(vmrun) X(vmmcall) X(hlt) X(syscall) X(sysret) X(iret) X(cr3) X(invlpg) X(wrmsr) X(rdmsr) X(cpuid) X(in) X(out) X(pause) \
+	X(rep_movs) X(rep_movs_bytes) X(rep_stos) X(rep_stos_bytes)
+#define ENUM(name) EVENT_##name,
+#define NAME(name) #name,
+enum event { EVENTS(ENUM) EVENT_NR };
+static const char *const events[] = { EVENTS(NAME) };
+
+#define MARK 0x7e5e
+enum { MARK_BEGIN = 1, MARK_END, MARK_POINT };
+static const char *const kinds[] = { "?", "begin", "end", "point" };
+
+/* What is counted. Added to by code that QEMU generates. */
+static uint64_t executed[CLASSES], happened[DOMAINS][EVENT_NR], strange;
+
+static enum domain root = HOST, current, entering = GUEST;
+static uint64_t hv_low, hv_high, who, who_first;
+static bool check;
+static FILE *out;
+static char out_name[4096];
+
+/* ------------------------------------------------------------------ who runs */
+
+static bool in_hv(uint64_t vaddr)
+{
+	return vaddr >= hv_low && vaddr < hv_high;
+}
+
+static enum class class_of(uint64_t vaddr)
+{
+	if (current == HV || in_hv(vaddr))
+		return CLASS_HV;
+	return (current == HOST ? HOST_KERNEL : GUEST_KERNEL) + !(vaddr >> 63);
+}
+
+static enum domain domain_of(uint64_t vaddr)
+{
+	return in_hv(vaddr) ? HV : current;
+}
+
+static void on_who(unsigned int vcpu, uint32_t info, uint64_t vaddr, void *data)
+{
+	enum domain next;
+
+	(void)vcpu, (void)info, (void)data;
+	if (!who_first)
+		who_first = vaddr;
+	next = vaddr == who_first ? HOST : GUEST;
+	if (root == HV)
+		entering = next;
+	else
+		current = next;
+}
+
+static void on_vmrun(unsigned int vcpu, void *data)
+{
+	(void)vcpu, (void)data;
+	current = root == HV ? entering : GUEST;
+}
+
+/* Where guests end: behind the VMRUNs that were seen. In the place that was seen, should a guest have code at that address, too. */
+#define EXITS 8
+static struct exit_at {
+	uint64_t vaddr;
+	const char *haddr;
+} exits[EXITS];
+static unsigned int exit_nr;
+
+static bool is_exit(const struct qemu_plugin_insn *insn)
+{
+	unsigned int i;
+
+	for (i = 0; i < exit_nr; i++)
+		if (qemu_plugin_insn_vaddr(insn) == exits[i].vaddr && qemu_plugin_insn_haddr(insn) == exits[i].haddr)
+			return true;
+	return false;
+}
+
+static void exit_add(const struct qemu_plugin_insn *vmrun)
+{
+	struct exit_at at = { .vaddr = qemu_plugin_insn_vaddr(vmrun) + qemu_plugin_insn_size(vmrun),
+			      .haddr = (const char *)qemu_plugin_insn_haddr(vmrun) + qemu_plugin_insn_size(vmrun) };
+	unsigned int i;
+
+	for (i = 0; i < exit_nr; i++)
+		if (exits[i].vaddr == at.vaddr && exits[i].haddr == at.haddr)
+			return;
+	if (exit_nr == EXITS) {
+		fprintf(stderr, "count: more than %d places have a VMRUN\n", EXITS);
+		abort();
+	}
+	exits[exit_nr++] = at;
+}
+
+static void on_exit_from(unsigned int vcpu, void *data)
+{
+	(void)vcpu, (void)data;
+	current = root;
+}
+
+static void on_check(unsigned int vcpu, void *data)
+{
+	uint64_t n = (uintptr_t)data;
+
+	(void)vcpu;
+	/* The class at translation, and half the address space; that is all class_of() looks at besides the hypervisor's addresses. */
+	strange += (n & 7) != class_of((n & 8) ? 0 : n & 16 ? hv_low : UINT64_MAX);
+}
+
+/* ------------------------------------------------------------------ how often each instruction runs: profile= */
+
+struct place {
+	uint64_t vaddr, count;
+	enum class class;
+};
+
+static int profile = -1;
+static struct place **places;
+static size_t place_size, place_nr;
+
+static size_t place_slot(uint64_t vaddr, enum class class)
+{
+	size_t i = (vaddr * 0x9e3779b97f4a7c15 >> 20) + class;
+
+	for (i &= place_size - 1; places[i] && (places[i]->vaddr != vaddr || places[i]->class != class); i = (i + 1) & (place_size - 1))
+		;
+	return i;
+}
+
+static void places_grow(void)
+{
+	struct place **old = places;
+	size_t i, size = place_size;
+
+	place_size = size ? size * 2 : 1 << 20;
+	places = calloc(place_size, sizeof(*places));
+	if (!places)
+		abort();
+	for (i = 0; i < size; i++)
+		if (old[i])
+			places[place_slot(old[i]->vaddr, old[i]->class)] = old[i];
+	free(old);
+}
+
+static struct place *place_of(uint64_t vaddr, enum class class)
+{
+	size_t i;
+
+	if (place_nr * 2 >= place_size)
+		places_grow();
+	i = place_slot(vaddr, class);
+	if (!places[i]) {
+		places[i] = calloc(1, sizeof(**places));
+		if (!places[i])
+			abort();
+		places[i]->vaddr = vaddr;
+		places[i]->class = class;
+		place_nr++;
+	}
+	return places[i];
+}
+
+static void places_clear(void)
+{
+	size_t i;
+
+	for (i = 0; i < place_size; i++)
+		if (places[i])
+			places[i]->count = 0;
+}
+
+static void places_write(void)
+{
+	char name[sizeof(out_name) + 16];
+	FILE *file;
+	size_t i;
+
+	snprintf(name, sizeof(name), "%s.%d", out_name, profile);
+	file = fopen(name, "w");
+	if (!file)
+		return;
+	for (i = 0; i < place_size; i++)
+		if (places[i] && places[i]->count)
+			fprintf(file, "%s %llx %llu\n", classes[places[i]->class], (unsigned long long)places[i]->vaddr,
+				(unsigned long long)places[i]->count);
+	fclose(file);
+}
+
+/* ------------------------------------------------------------------ marks */
+
+static void write_numbers(const char *name, const char *const *names, const uint64_t *values, int n)
+{
+	int i;
+
+	fprintf(out, ", \"%s\": {", name);
+	for (i = 0; i < n; i++)
+		fprintf(out, "%s\"%s\": %llu", i ? ", " : "", names[i], (unsigned long long)values[i]);
+	fputc('}', out);
+}
+
+static void on_mark(unsigned int vcpu, void *data)
+{
+	static int interval;
+	uint64_t mark = (uintptr_t)data;
+	unsigned int kind = mark >> 12 & 3, i;
+
+	(void)vcpu;
+	if (kind == MARK_END && interval++ == profile)
+		places_write();
+	fprintf(out, "{\"mark\": \"%s\", \"number\": %u, \"domain\": \"%s\", \"strange\": %llu", kinds[kind], (unsigned int)mark & 0xfff, domains[current],
+		(unsigned long long)strange);
+	write_numbers("instructions", classes, executed, CLASSES);
+	for (i = 0; i < DOMAINS; i++)
+		write_numbers(domains[i], events, happened[i], EVENT_NR);
+	fputs("}\n", out);
+	fflush(out);
+	if (kind == MARK_BEGIN && interval == profile)
+		places_clear();
+}
+
+/* ------------------------------------------------------------------ translation */
+
+struct decoded {
+	int event;	 /* or -1 */
+	bool load;	 /* a plain one, MOV r, r/m */
+	int string_event; /* of each iteration, by its access of this kind: */
+	int rw;
+	unsigned int width;
+	uint64_t mark; /* or 0 */
+};
+
+static void decode_two(struct decoded *d, const uint8_t *p, size_t left)
+{
+	uint8_t modrm = left > 1 ? p[1] : 0;
+
+	switch (p[0]) {
+	case 0x01:
+		if (modrm == 0xd8)
+			d->event = EVENT_vmrun;
+		else if (modrm == 0xd9 || modrm == 0xc1)
+			d->event = EVENT_vmmcall; /* VMCALL is what PVH guests of Xen's and KVM's on Intel use */
+		else if (modrm < 0xc0 && (modrm & 0x38) == 0x38)
+			d->event = EVENT_invlpg;
+		break;
+	case 0x05:
+		d->event = EVENT_syscall;
+		break;
+	case 0x07:
+		d->event = EVENT_sysret;
+		break;
+	case 0x1f:
+		if (left >= 7 && p[1] == 0x84 && p[2] == 0x00 && (p[5] | p[6] << 8) == MARK)
+			d->mark = p[3] | p[4] << 8 | (uint64_t)MARK << 16;
+		break;
+	case 0x22:
+		if ((modrm & 0x38) == 0x18)
+			d->event = EVENT_cr3;
+		break;
+	case 0x30:
+		d->event = EVENT_wrmsr;
+		break;
+	case 0x32:
+		d->event = EVENT_rdmsr;
+		break;
+	case 0xa2:
+		d->event = EVENT_cpuid;
+		break;
+	}
+}
+
+static struct decoded decode(const uint8_t *p, size_t size)
+{
+	struct decoded d = { .event = -1, .string_event = -1, .width = 4 };
+	bool rep = false;
+
+	for (; size && (*p == 0x66 || *p == 0xf2 || *p == 0xf3 || *p == 0x2e || *p == 0x3e || *p == 0x26 || *p == 0x64 || *p == 0x65 || *p == 0x67);
+	     p++, size--) {
+		rep |= *p == 0xf3 || *p == 0xf2;
+		if (*p == 0x66)
+			d.width = 2;
+	}
+	if (size && (*p & 0xf0) == 0x40) {
+		if (*p & 8)
+			d.width = 8;
+		p++, size--;
+	}
+	if (!size)
+		return d;
+	switch (*p) {
+	case 0x0f:
+		if (size > 1)
+			decode_two(&d, p + 1, size - 1);
+		break;
+	case 0x8b:
+		d.load = size > 1 && p[1] < 0xc0;
+		break;
+	case 0x90:
+		if (rep)
+			d.event = EVENT_pause;
+		break;
+	case 0xa4:
+	case 0xaa:
+		d.width = 1;
+		/* fall through */
+	case 0xa5:
+	case 0xab:
+		if (rep) {
+			d.string_event = *p < 0xa8 ? EVENT_rep_movs : EVENT_rep_stos;
+			d.rw = *p < 0xa8 ? MEM_R : MEM_W;
+		}
+		break;
+	case 0xcf:
+		d.event = EVENT_iret;
+		break;
+	case 0xe4: case 0xe5: case 0xec: case 0xed: case 0x6c: case 0x6d:
+		d.event = EVENT_in;
+		break;
+	case 0xe6: case 0xe7: case 0xee: case 0xef: case 0x6e: case 0x6f:
+		d.event = EVENT_out;
+		break;
+	case 0xf4:
+		d.event = EVENT_hlt;
+		break;
+	}
+	return d;
+}
+
+static void instrument(struct qemu_plugin_insn *insn)
+{
+	uint64_t vaddr = qemu_plugin_insn_vaddr(insn);
+	enum class class = class_of(vaddr);
+	uint64_t *counts = happened[domain_of(vaddr)];
+	struct decoded d = decode(qemu_plugin_insn_data(insn), qemu_plugin_insn_size(insn));
+
+	qemu_plugin_register_vcpu_insn_exec_inline(insn, ADD_U64, &executed[class], 1);
+	if (profile >= 0)
+		qemu_plugin_register_vcpu_insn_exec_inline(insn, ADD_U64, &place_of(vaddr, class)->count, 1);
+	if (d.event >= 0)
+		qemu_plugin_register_vcpu_insn_exec_inline(insn, ADD_U64, &counts[d.event], 1);
+	if (d.string_event >= 0) {
+		/* By their accesses: QEMU begins the instruction once more to find the count at zero. */
+		qemu_plugin_register_vcpu_mem_inline(insn, d.rw, ADD_U64, &counts[d.string_event], 1);
+		qemu_plugin_register_vcpu_mem_inline(insn, d.rw, ADD_U64, &counts[d.string_event + 1], d.width);
+	}
+	if (d.event == EVENT_vmrun) {
+		exit_add(insn);
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_vmrun, NO_REGS, NULL);
+	}
+	if (d.mark)
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_mark, NO_REGS, (void *)(uintptr_t)d.mark);
+}
+
+static void translated(plugin_id id, struct qemu_plugin_tb *tb)
+{
+	struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, 0);
+	size_t i, n = qemu_plugin_tb_n_insns(tb);
+	uint64_t vaddr = qemu_plugin_insn_vaddr(insn);
+
+	(void)id;
+	if (is_exit(insn)) {
+		current = root;
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_exit_from, NO_REGS, NULL);
+	}
+	if (check) {
+		uintptr_t data = (uintptr_t)class_of(vaddr) | (vaddr >> 63 ? 0 : 8) | (in_hv(vaddr) ? 16 : 0);
+
+		/* After on_exit_from, which is the first instruction's: so the block's own callback would come too early. */
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_check, NO_REGS, (void *)data);
+	}
+	for (i = 0; i < n; i++)
+		instrument(qemu_plugin_tb_get_insn(tb, i));
+	if (vaddr == who && class_of(vaddr) == CLASS_HV) {
+		for (i = 0; i < n; i++) {
+			insn = qemu_plugin_tb_get_insn(tb, i);
+			if (decode(qemu_plugin_insn_data(insn), qemu_plugin_insn_size(insn)).load) {
+				/* For both kinds: QEMU 7.2 does not call back for loads alone. */
+				qemu_plugin_register_vcpu_mem_cb(insn, on_who, NO_REGS, MEM_R | MEM_W, NULL);
+				break;
+			}
+		}
+	}
+}
+
+static bool option(const char *text)
+{
+	char *end;
+
+	if (!strncmp(text, "out=", 4)) {
+		snprintf(out_name, sizeof(out_name), "%s", text + 4);
+		out = fopen(out_name, "w");
+		return out;
+	}
+	if (!strcmp(text, "root=hv") || !strcmp(text, "root=host")) {
+		root = !strcmp(text + 5, "hv") ? HV : HOST;
+		return true;
+	}
+	if (!strncmp(text, "hv=", 3)) {
+		hv_low = strtoull(text + 3, &end, 16);
+		hv_high = *end == '-' ? strtoull(end + 1, &end, 16) : 0;
+		return !*end && hv_high > hv_low;
+	}
+	if (!strncmp(text, "who=", 4)) {
+		who = strtoull(text + 4, &end, 16);
+		return !*end && who;
+	}
+	if (!strncmp(text, "profile=", 8)) {
+		profile = (int)strtoul(text + 8, &end, 10);
+		return !*end;
+	}
+	check = !strcmp(text, "check=1");
+	return check;
+}
+
+int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv)
+{
+	int i;
+
+	(void)info;
+	for (i = 0; i < argc; i++)
+		if (!option(argv[i])) {
+			fprintf(stderr, "count: cannot take the option %s\n", argv[i]);
+			return -1;
+		}
+	if (!out) {
+		fprintf(stderr, "count: out=FILE is missing\n");
+		return -1;
+	}
+	current = root;
+	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
+	return 0;
+}

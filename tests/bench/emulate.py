@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+"""One run of a contender on the emulated machine, and what the plugin counted in it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+
+from contenders import BENCH
+
+# The same for every contender; tests/bench/README.md says why each is so.
+MACHINE = ["-M", "q35", "-m", "2048", "-cpu", "EPYC,+svm,+npt,-smap,-monitor,-avx,-avx2", "-icount", "shift=0,sleep=off",
+           "-rtc", "base=2026-01-01,clock=vm", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
+LIMIT = 900  # seconds; a quiet machine takes about 60
+FAILED = re.compile(r"Failed to execute /init.*|load: error: .*|bench: error: .*|Kernel panic - not syncing.*|tessera: (?:stopped|halted):.*")
+
+
+class Failed(Exception):
+    """The contender did not do its work; the text says what was seen."""
+
+
+def interval(begin, end):
+    """What happened between two marks."""
+    done = {part: {name: end[part][name] - begin[part][name] for name in end[part]} for part in ("instructions", "hv", "host", "guest")}
+    done["domain"], done["strange"] = end["domain"], end["strange"]
+    return done
+
+
+def parse(lines, log):
+    """The plugin's lines and the console's text: ({load: interval}, {point: what was counted until then}). Raises Failed."""
+    marks = [json.loads(line) for line in lines]
+    names = re.findall(r"^load: (\S+) (\d+) done\r?$", log, re.M)
+    begun = [m for m in marks if m["mark"] == "begin"]
+    ended = [m for m in marks if m["mark"] == "end"]
+    if not (len(begun) == len(ended) == len(names)):
+        raise Failed(f"{len(begun)} loads began, {len(ended)} ended, {len(names)} were reported")
+    loads = {}
+    for begin, end, (name, count) in zip(begun, ended, names):
+        loads[name] = interval(begin, end)
+        loads[name]["requests"] = int(count)
+    points = {m["number"]: m for m in marks if m["mark"] == "point"}
+    return loads, points
+
+
+def run(contender, loads, seed, mib=32, machine=(), plugin=(), tag=""):
+    """Raises Failed. Returns the loads' intervals, the points, and the console's text."""
+    name = f"{contender.name}{tag}-{seed}"
+    logs = os.path.join(BENCH, "logs")
+    os.makedirs(logs, exist_ok=True)
+    log, out = os.path.join(logs, name + ".log"), os.path.join(logs, name + ".marks")
+    options = ",".join([f"file={os.path.join(BENCH, 'count.so')}", f"out={out}"] + contender.plugin() + list(plugin))
+    command = [shutil.which("qemu-system-x86_64") or "qemu-system-x86_64"] + MACHINE + list(machine) + [
+        "-seed", str(seed), "-serial", f"file:{log}", "-plugin", options] + contender.boot(loads, mib)
+    with open(log, "w", encoding="utf-8"):
+        pass
+    with open(log + ".qemu", "w", encoding="utf-8") as errors, \
+            subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors) as process:
+        try:
+            wait(process, log)
+        finally:
+            process.kill()
+    with open(log, encoding="utf-8", errors="replace") as f:
+        text = f.read()
+    bad = FAILED.search(text)
+    if bad:
+        raise Failed(bad.group(0).strip())
+    if "load: verified" not in text:
+        raise Failed(f"it ended without having verified its data (its console: {os.path.relpath(log)})")
+    with open(out, encoding="ascii") as f:
+        done, points = parse(f, text)
+    for name, counted in done.items():
+        if counted["domain"] != contender.inside:
+            raise Failed(f"{name} ran in {counted['domain']}, not in {contender.inside}: the plugin lost track")
+    return done, points, text
+
+
+def wait(process, log):
+    """Until QEMU has ended; what goes wrong on the console ends it sooner."""
+    end, size = time.monotonic() + LIMIT, 0
+    while True:
+        try:
+            process.wait(2)
+            return
+        except subprocess.TimeoutExpired:
+            pass
+        now = os.path.getsize(log)
+        if now != size:
+            size = now
+            with open(log, encoding="utf-8", errors="replace") as f:
+                bad = FAILED.search(f.read())
+            if bad:
+                raise Failed(bad.group(0).strip())
+        if time.monotonic() > end:
+            raise Failed(f"it did not end in {LIMIT} s (its console: {os.path.relpath(log)})")
