@@ -5,9 +5,9 @@ BENCH := build/bench
 BENCH_FILES := $(shell find tests/bench/rootfs -type f) tests/bench/load.c tests/bench/mark.h mk/bench.mk
 # Of Tessera's own builds: the one to ship, and one whose driver leaves data unsealed.
 BENCH_VARIANTS := release
-BENCH_MODULES := brd crc32c_generic crc32c_intel aesni_intel ctr gcm ghash_generic ghash_clmulni_intel aegis128 aegis128_aesni
+BENCH_MODULES := brd crc32c_generic crc32c_intel aesni_intel ctr gcm ghash_generic ghash_clmulni_intel virtio_pci virtio_blk aegis128 aegis128_aesni
 
-.PHONY: bench bench-images bench-tools
+.PHONY: bench bench-images bench-tools bench-profile
 bench-tools: $(BENCH)/count.so $(BENCH)/load
 $(BENCH)/count.so: tests/bench/count.c
 	@mkdir -p $(@D)
@@ -41,3 +41,7 @@ bench-images: deps bench-tools $(BENCH)/none.img $(BENCH_VARIANTS:%=bench-%)
 # T="NAME..." for some contenders, SEEDS=3 for medians.
 bench: bench-images
 	@tests/bench/run.py $(if $(SEEDS),--seeds $(SEEDS)) $(if $(LOADS),--loads '$(LOADS)') $(T)
+
+# Of one load, by symbol: make bench-profile T=tessera-pooled L=rr4k:32
+bench-profile: bench-images
+	@tests/bench/profile.py $(T) $(L)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """Who is compared: for each name how QEMU starts it, and how the plugin tells who runs."""
 
+import glob
 import os
 import subprocess
 
@@ -22,6 +23,8 @@ class Contender:
 	inside		where the load runs: "host" or "guest"
     """
 
+    hv = daemon = None  # what programs the hypervisor and the host's user space are, for a profile
+
     def __init__(self, name, text, script, image, words="", root="host", inside="guest"):
         self.name, self.text, self.script, self.image = name, text, script, image
         self.words, self.root, self.inside = words, root, inside
@@ -37,11 +40,16 @@ class Contender:
         """Options of count.c."""
         return []
 
+    def modules(self):
+        """Modules that are not Debian's."""
+        return []
+
 
 class Tessera(Contender):
     def __init__(self, name, text, variant="release", words=""):
         super().__init__(name, text, "tessera", f"tessera-{variant}.img", words, root="hv")
-        self.hv = os.path.join(ROOT, "build", variant, "hv/tessera.elf")
+        self.build = os.path.join(ROOT, "build", variant)
+        self.hv, self.daemon = os.path.join(self.build, "hv/tessera.elf"), os.path.join(self.build, "host/tesserad")
 
     def boot(self, loads, mib):
         line = self.cmdline(loads, mib).replace(",", ",,")
@@ -50,6 +58,9 @@ class Tessera(Contender):
 
     def plugin(self):
         return ["root=hv", f"who={symbol(self.hv, 'svm_run'):x}"]
+
+    def modules(self):
+        return glob.glob(os.path.join(self.build, "modules/*/*.ko"))
 
 
 def symbol(elf, name):
