@@ -5,7 +5,8 @@ BENCH := build/bench
 BENCH_FILES := $(shell find tests/bench/rootfs -type f) tests/bench/load.c tests/bench/mark.h mk/bench.mk
 # Of Tessera's own builds: the one to ship, and one whose driver leaves data unsealed.
 BENCH_VARIANTS := release
-BENCH_MODULES := brd crc32c_generic crc32c_intel aesni_intel ctr gcm ghash_generic ghash_clmulni_intel virtio_pci virtio_blk aegis128 aegis128_aesni
+BENCH_MODULES := brd crc32c_generic crc32c_intel aesni_intel ctr gcm ghash_generic ghash_clmulni_intel virtio_pci virtio_blk aegis128 aegis128_aesni \
+	dm_mod dm_crypt dm_integrity xts xen_blkfront
 
 .PHONY: bench bench-images bench-tools bench-profile
 bench-tools: $(BENCH)/count.so $(BENCH)/load
@@ -16,7 +17,7 @@ $(BENCH)/load: tests/bench/load.c tests/bench/mark.h
 	@mkdir -p $(@D)
 	@gcc $(USER_CFLAGS) -O2 -static -o $@ $<
 
-BENCH_IMAGE = $(MKINITRAMFS) --tree tests/bench/rootfs --file $(BENCH)/load:bin/load $(BENCH_MODULES:%=--module %)
+BENCH_IMAGE = $(MKINITRAMFS) --tree tests/bench/rootfs --file $(BENCH)/load:bin/load --elf /sbin/dmsetup:bin/dmsetup $(BENCH_MODULES:%=--module %)
 
 # The machine without a hypervisor.
 $(BENCH)/none.img: $(BENCH_FILES) $(IMAGE_INPUTS) $(BENCH)/load
@@ -36,7 +37,26 @@ bench-$(1): $$(BENCH)/load
 endef
 $(foreach v,$(BENCH_VARIANTS),$(eval $(call bench-tessera,$(v))))
 
-bench-images: deps bench-tools $(BENCH)/none.img $(BENCH_VARIANTS:%=bench-%)
+# Xen: its first domain, with the image above for the guest.
+PEERS := $(DEPS)/peers
+$(PEERS)/.done: scripts/deps.sh
+	@scripts/deps.sh peers
+XEN_TOOLS := xl xenstored xenconsoled xen-init-dom0
+$(BENCH)/xen.img: $(BENCH)/none.img $(PEERS)/.done
+	@echo '  IMAGE   $@'
+	@LD_LIBRARY_PATH=$(CURDIR)/$(PEERS)/usr/lib/x86_64-linux-gnu $(BENCH_IMAGE) --out $@ --module xen_blkback --module xen_privcmd --module xen_evtchn \
+		--module xen_gntdev --module xen_gntalloc --module xenfs --file $(DEPS)/vmlinuz:guest/vmlinuz --file $(BENCH)/none.img:none.img \
+		$(foreach t,$(XEN_TOOLS),--elf $(PEERS)/xen-tools/$(t):bin/$(t)) --elf $(PEERS)/usr/bin/xenstore:bin/xenstore-read \
+		--elf $(PEERS)/usr/bin/xenstore:bin/xenstore-write --file /lib/x86_64-linux-gnu/libgcc_s.so.1:lib/libgcc_s.so.1
+
+# KVM, with this machine's QEMU and what that loads.
+QEMU_DATA := /usr/share/seabios/bios-256k.bin /usr/share/qemu/linuxboot_dma.bin /usr/share/qemu/kvmvapic.bin
+$(BENCH)/kvm.img: $(BENCH)/none.img
+	@echo '  IMAGE   $@'
+	@$(BENCH_IMAGE) --out $@ --module kvm_amd --elf $$(command -v qemu-system-x86_64):bin/qemu-system-x86_64 \
+		$(foreach f,$(QEMU_DATA),--file $(f):share/$(notdir $(f))) --file $(DEPS)/vmlinuz:guest/vmlinuz --file $(BENCH)/none.img:none.img
+
+bench-images: deps bench-tools $(BENCH)/none.img $(BENCH)/xen.img $(BENCH)/kvm.img $(BENCH_VARIANTS:%=bench-%)
 
 # T="NAME..." for some contenders, SEEDS=3 for medians.
 bench: bench-images

@@ -8,7 +8,9 @@
 # The second part uses an apt state of its own in build/deps/apt, made from the Debian entries of this machine's sources,
 # so that neither /etc/apt nor the machine's package lists are touched. Runs with nothing but apt and a POSIX shell.
 #
-#	scripts/deps.sh [all|packages|fetch]
+#	scripts/deps.sh [all|packages|fetch|peers]
+#
+# peers: what the bench compares with and the machine does not have, Xen, into build/deps/peers; only `make bench` asks for it.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -237,9 +239,37 @@ unpack()
 	echo "$abi" >"$DEPS/abi"
 }
 
+# Xen with its symbols, and what its tools are linked with. The metapackage says which version this release has.
+peer_packages()
+{
+	xen=$(apt_private apt-cache show --no-all-versions xen-system-amd64 | sed -n 's/^Depends:.*xen-hypervisor-\([0-9.]*\)-amd64.*/\1/p' | head -n 1)
+	[ -n "$xen" ] || die "Debian's package xen-system-amd64 does not name a hypervisor."
+	echo "xen-hypervisor-$xen-amd64" "xen-hypervisor-$xen-amd64-dbg" "xen-utils-$xen" "libxenmisc$xen" xenstore-utils
+	for p in libxenstore libxencall libxendevicemodel libxenevtchn libxenforeignmemory libxengnttab libxenhypfs libxentoolcore libxentoollog libyajl; do
+		apt_private apt-cache search --names-only "^${p}[0-9.]*(t64)?\$" | cut -d ' ' -f 1
+	done
+}
+
+fetch_peers()
+{
+	[ -d "$APT/archives" ] || fetch
+	pkgs=$(peer_packages)
+	step "fetching Xen, to compare with (about 10 MB)" apt_private apt-get download $pkgs
+	rm -rf "$DEPS/peers"
+	for p in $pkgs; do
+		deb=$(newest_deb "$p")
+		dpkg-deb -x "$deb" "$DEPS/peers" || die "cannot unpack $deb." "Delete it and run 'make bench' again."
+	done
+	for f in "$DEPS"/peers/boot/xen-*.gz; do gunzip -c "$f" >"$DEPS/peers/xen"; done
+	ln -s usr/lib/debug/boot/"$(basename "$(find "$DEPS/peers/usr/lib/debug/boot" -name 'xen-syms-*64')")" "$DEPS/peers/xen-syms"
+	ln -s "usr/lib/$(basename "$DEPS"/peers/usr/lib/xen-[0-9]*)/bin" "$DEPS/peers/xen-tools"
+	touch "$DEPS/peers/.done"
+}
+
 case ${1:-all} in
 all) packages; fetch ;;
 packages) packages ;;
 fetch) fetch ;;
-*) die "unknown part '$1': all, packages or fetch" ;;
+peers) fetch_peers ;;
+*) die "unknown part '$1': all, packages, fetch or peers" ;;
 esac

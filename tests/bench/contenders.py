@@ -7,6 +7,7 @@ import subprocess
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 BENCH = os.path.join(ROOT, "build/bench")
+PEERS = os.path.join(ROOT, "build/deps/peers")
 KERNEL = os.path.join(ROOT, "build/deps/vmlinuz")
 # Of every kernel. What is not said here is as Debian has it.
 CMDLINE = "console=ttyS0 nokaslr panic=-1 loglevel=4 cryptomgr.notests"
@@ -63,6 +64,22 @@ class Tessera(Contender):
         return glob.glob(os.path.join(self.build, "modules/*/*.ko"))
 
 
+class Xen(Contender):
+    """Its first domain is the host. PV guests run at addresses below Xen's and are entered without VMRUN: Xen's way out to one is followed."""
+
+    def __init__(self, name, text, kind, words=""):
+        super().__init__(name, text, "xen", "xen.img", f"type={kind} {words}")
+        self.hv = os.path.join(PEERS, "xen-syms")
+
+    def boot(self, loads, mib):
+        line = self.cmdline(loads, mib).replace("console=ttyS0", "console=hvc0").replace(",", ",,")
+        return ["-kernel", os.path.join(PEERS, "xen"), "-initrd", f"{KERNEL} {line},{os.path.join(BENCH, self.image)}",
+                "-append", "console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=none dom0_mem=1024M,max:1024M dom0_max_vcpus=1"]
+
+    def plugin(self):
+        return ["hv=ffff82d040000000-ffff82d080000000", f"who={symbol(self.hv, 'restore_all_guest'):x}"]
+
+
 def symbol(elf, name):
     """A symbol's address."""
     for line in subprocess.check_output(["nm", elf], text=True).splitlines():
@@ -72,7 +89,18 @@ def symbol(elf, name):
     raise SystemExit(f"bench: {elf} has no symbol {name}")
 
 
-CONTENDERS = [
-    Contender("none-plain", "no hypervisor, plain", "none", "none.img", inside="host"),
+SUITES = {"plain": "plain", "xts": "XTS", "gcm": "AES-256-GCM over dm-integrity", "aegis": "AEGIS-128 over dm-integrity"}
+
+
+def peers():
+    for suite, text in SUITES.items():
+        yield Contender(f"none-{suite}", f"no hypervisor, {text}", "none", "none.img", f"suite={suite}", inside="host")
+        yield Contender(f"kvm-{suite}", f"KVM, {text}", "kvm", "kvm.img", f"suite={suite}")
+    for kind in ("pv", "pvh"):
+        for suite, text in SUITES.items():
+            yield Xen(f"xen-{kind}-{suite}", f"Xen {kind.upper()}, {text}", kind, f"suite={suite}")
+
+
+CONTENDERS = list(peers()) + [
     Tessera("tessera-pooled", "Tessera, pooled, AES-256-GCM"),
 ]

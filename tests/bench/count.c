@@ -57,7 +57,7 @@ enum class { CLASS_HV, HOST_KERNEL, HOST_USER, GUEST_KERNEL, GUEST_USER, CLASSES
 static const char *const classes[] = { "hv", "host_kernel", "host_user", "guest_kernel", "guest_user" };
 
 #define EVENTS(X) \
-	X(vmrun) X(vmmcall) X(hlt) X(syscall) X(sysret) X(iret) X(cr3) X(invlpg) X(wrmsr) X(rdmsr) X(cpuid) X(in) X(out) X(pause) \
+	X(vmrun) X(pv_entry) X(vmmcall) X(hlt) X(syscall) X(sysret) X(iret) X(cr3) X(invlpg) X(wrmsr) X(rdmsr) X(cpuid) X(in) X(out) X(pause) \
 	X(rep_movs) X(rep_movs_bytes) X(rep_stos) X(rep_stos_bytes)
 #define ENUM(name) EVENT_##name,
 #define NAME(name) #name,
@@ -104,10 +104,12 @@ static void on_who(unsigned int vcpu, uint32_t info, uint64_t vaddr, void *data)
 	if (!who_first)
 		who_first = vaddr;
 	next = vaddr == who_first ? HOST : GUEST;
-	if (root == HV)
+	if (root == HV) {
 		entering = next;
-	else
+	} else {
+		happened[HV][EVENT_pv_entry]++;
 		current = next;
+	}
 }
 
 static void on_vmrun(unsigned int vcpu, void *data)

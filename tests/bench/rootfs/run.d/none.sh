@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
-# shellcheck shell=sh disable=SC2154,SC2086	# variables are /init's
+# shellcheck shell=sh disable=SC2154,SC2086,SC1091	# variables are /init's
 # The load on the machine itself.
 modprobe brd rd_nr=1 rd_size=131072
+disk=/dev/ram0
+. /run.d/suite.sh
 load point 0
-load /dev/ram0 "$mib" $loads
+load "$disk" "$mib" $loads

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 # shellcheck shell=sh disable=SC2154,SC2086	# variables are /init's
 # The load in a guest of Tessera's; the kernel's command line may say which mode of moving pages (mode=strict).
-modprobe aesni_intel
 modprobe tessera_blk ${mode:+mode=$mode}
 D=/sys/bus/tessera/devices/tessera0
 until grep -qE 'blank|attached' $D/state; do usleep 100000; done

@@ -6,7 +6,7 @@ modprobe tessera_host
 load point 0
 tessera image create /dev/ram0 --size 64M
 tessera guest run --name g --memory 256M --kernel /guest/vmlinuz --initrd /guest/guest.img --disk data \
-	--cmdline "console=ttyS0 nokaslr panic=-1 loglevel=4 cryptomgr.notests bench=tessera-guest suite=$suite mib=$mib loads=$(echo "$loads" | tr ' ' ',') $guest_words"
+	--cmdline "console=ttyS0 nokaslr panic=-1 loglevel=4 cryptomgr.notests bench=tessera-guest $words"
 tessera disk attach g data /dev/ram0 --log /run/tesserad.log
 tessera console g --follow
 cat /run/tesserad.log

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+# shellcheck shell=sh disable=SC2154,SC2086,SC1091	# variables are /init's
+# The load in a guest of KVM's.
+modprobe virtio_pci
+modprobe virtio_blk
+until [ -b /dev/vda ]; do usleep 100000; done
+disk=/dev/vda
+load point 1
+. /run.d/suite.sh
+load "$disk" "$mib" $loads
