@@ -3,7 +3,7 @@
 
 ROOTFS := tests/system/rootfs
 # Stock modules of host and guest; scripts/mkinitramfs.py adds what they depend on.
-HOST_MODULES  := virtio_pci virtio_blk virtio_console virtio_net nvme nvme_tcp nvmet_tcp nbd rbd ahci sd_mod ext4 loop brd dm_mod dm_flakey crc32c_generic crc32c_intel msr cpuid
+HOST_MODULES  := virtio_pci virtio_blk virtio_console virtio_net nvme nvme_tcp nvmet_tcp nbd rbd ahci sd_mod ext4 loop brd dm_mod dm_flakey dm_delay crc32c_generic crc32c_intel msr cpuid
 GUEST_MODULES := ext4 crc32c_generic crc32c_intel gcm ctr ghash_generic ghash_clmulni_intel aesni_intel
 
 # Looked up when the recipe runs: make's own wildcard may remember a directory from before it was filled.
