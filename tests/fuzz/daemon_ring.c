@@ -127,7 +127,8 @@ static bool taking(void)
 	for (uint32_t i = 0; i < pendings; i++)
 		if (pending[i]->fixed && pending[i]->op == ENGINE_WRITE)
 			return true;
-	return false;
+	/* Of what waits for slots the checksum is there already. */
+	return q.mode == TSR_BACKEND_DIRECT && q.waiting;
 }
 
 /* One of those in flight ends: well, short, or not. */
@@ -300,6 +301,7 @@ static void seal(void)
 static void guest_does(void)
 {
 	uint8_t what = byte();
+	uint32_t before;
 
 	switch (what % 16) {
 	case 0: case 1: case 2: case 3:
@@ -309,6 +311,7 @@ static void guest_does(void)
 		post(two(), byte() % 4 ? q.taken + byte() % (depth + 2) : two() * 65537u);
 		break;
 	case 5:
+		hurt |= taking();
 		tabulate();
 		break;
 	case 6:
@@ -332,8 +335,11 @@ static void guest_does(void)
 		break;
 	case 10: case 11: case 12: case 13:
 		hurt |= taking(); /* what is answered at once is written to the guest's pages */
+		before = q.taken;
 		(void)serve(&q);
 		announce(&q);
+		stage_flush(&q);
+		hurt |= q.taken - before > 1 && taking(); /* and so may be what was taken just before */
 		break;
 	case 14:
 		work_retry(&q);
@@ -398,12 +404,14 @@ static void finish(void)
 {
 	uint32_t idle = 0, unanswered = 0;
 
+	stage_flush(&q);
 	for (uint32_t rounds = 0; pendings || q.waiting; rounds++) {
 		require(rounds < 100000);
 		if (pendings)
 			end_io(pendings - 1, 0);
 		else
 			work_retry(&q);
+		stage_flush(&q);
 	}
 	for (const struct work *work = q.idle; work; work = work->next)
 		idle++;
