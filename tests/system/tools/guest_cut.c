@@ -26,7 +26,7 @@
 #define REGION 1024u /* blocks */
 #define RUN    1000000u /* the first operation of a run fills the region */
 #define LATER  4096u /* operations that may have been under way or done since the last flush that was seen */
-#define PAUSE  150000u /* microseconds after each operation of a load */
+#define PAUSE  400000u /* microseconds after each operation of a load */
 #define HURRY  200u /* operations without that */
 #define VERIFY 4u /* a load looks after so many flushes */
 
