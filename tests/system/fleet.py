@@ -325,6 +325,7 @@ class Fleet:
         for state in ("refused", "attached"):
             for disk in guest.disks:
                 guest.leave(disk)
+                guest.wait(disk, "away")
             one.image, two.image = two.image, one.image
             for disk in guest.disks:
                 guest.serve(disk)
