@@ -60,15 +60,16 @@ static int add_disk(struct guest_options *o, struct raw_options *raw, const stru
 static int set_suite(struct guest_options *o, const struct raw_options *raw, const struct cli_command *self, const char *text)
 {
 	char known[128] = "";
+	size_t len = 0;
 
 	if (!raw->disks)
 		return cli_usage(self, "--suite comes after the --disk that it is for");
-	for (uint8_t suite = TSR_SUITE_NONE + 1; suite < TSR_SUITE_NR; suite++) {
+	for (uint32_t suite = TSR_SUITE_NONE + 1; suite < TSR_SUITE_NR; suite++) {
 		if (!strcmp(text, tsr_suite_text(suite))) {
-			o->config.device[raw->disks - 1].suite = suite;
+			o->config.device[raw->disks - 1].suite = (uint8_t)suite;
 			return CLI_OK;
 		}
-		strcat(strcat(known, " "), tsr_suite_text(suite));
+		len += (size_t)snprintf(known + len, sizeof(known) - len, " %s", tsr_suite_text(suite));
 	}
 	return cli_usage(self, "--suite %s: give one of%s", text, known);
 }

@@ -14,7 +14,8 @@ static void engine_take(struct op *op)
 
 /*
  * Records are written from the one table that has them all, so those between two of them may go along: what it says of them is there or may be
- * there already. Another request's, which that has not written yet, is no harm either, since its data is verified after a crash.
+ * there already. Another request's, which that has not written yet, is no harm either: after a crash its data is verified, and if it was caught half
+ * made it counts as free.
  */
 static uint64_t gap_allowed(const struct op *op)
 {

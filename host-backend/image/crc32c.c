@@ -40,16 +40,12 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, con
 	uint64_t state = (uint32_t)~crc;
 
 #define WORD(n) state = _mm_crc32_u64(state, word_at(byte + 8 * (n)))
-	for (; size >= 64; size -= 64, byte += 64) {
-		WORD(0);
-		WORD(1);
-		WORD(2);
-		WORD(3);
-		WORD(4);
-		WORD(5);
-		WORD(6);
-		WORD(7);
+#define WORDS(n) WORD(n); WORD(n + 1); WORD(n + 2); WORD(n + 3); WORD(n + 4); WORD(n + 5); WORD(n + 6); WORD(n + 7)
+	for (; size >= 128; size -= 128, byte += 128) {
+		WORDS(0);
+		WORDS(8);
 	}
+#undef WORDS
 	for (; size >= 8; size -= 8, byte += 8)
 		WORD(0);
 #undef WORD

@@ -107,8 +107,9 @@ def check_nothing_seen(image, dump):
         assert guest.identity == predicted, "the identity computed here is not the guest's"
         now = attack.info(m)
         m.run("sync")
+        gcm_salts = attach_salts(gcm_slots(m))
         m.dump_memory(dump)
-        secrets, kept = all_secrets(guest.identity, attach_salts(image_slots(image)), attach_salts(gcm_slots(m)))
+        secrets, kept = all_secrets(guest.identity, attach_salts(image_slots(image)), gcm_salts)
         with nested.Memory(dump, m.low_memory) as memory:
             check_memory(memory, now, secrets, kept)
     found, looked = scan.in_file(secrets, image)
