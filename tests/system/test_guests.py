@@ -89,14 +89,15 @@ def record(kind, payload, page=0):
 
 
 def test_identity(m):
-    """a guest's identity is what anybody computes from its contents (GUEST-27)"""
+    """a guest's identity is what anybody computes from its contents, the suites of its disks among them (GUEST-27, SEAL-2)"""
     m.run("modprobe tessera_host")
-    m.run("tessera guest run --name known --memory 4M --instance 00ff --disk data --raw /guests/contract.bin")
+    m.run("tessera guest run --name known --memory 4M --instance 00ff --disk data --disk old --suite aes-256-gcm --raw /guests/contract.bin")
     shown = json.loads(m.run("tessera guest show known --json"))["identity"]
     end(m, "known")
     with open(os.path.join(m.build, "guests/contract.bin"), "rb") as f:
         image = f.read()
-    create = struct.pack("<QII64s", 1024, 1, 0, b"\x00\xff") + struct.pack("<BBHI32s", 1, 1, 0, 0, b"data")
+    create = struct.pack("<QII64s", 1024, 1, 0, b"\x00\xff")
+    create += struct.pack("<BBHI32s", 1, 2, 0, 0, b"data") + struct.pack("<BBHI32s", 1, 1, 0, 0, b"old")
     text = record(1, struct.pack("<II", 0x10000, 0) + create.ljust(400, b"\0"))
     for at in range(0, len(image), 4096):
         text += record(2, image[at:at + 4096].ljust(4096, b"\0"), (0x100000 + at) // 4096)
