@@ -30,10 +30,12 @@ help:
 	@echo 'make deb           the Debian package             make image     a bootable disk with a Debian host (root)'
 	@echo 'make test-image    the main job on that disk, by GRUB from BIOS and from UEFI (20 minutes); SUITE=trixie: Debian 13'
 	@echo 'make test-readme   do what README.md says, in a new Debian and on the emulated machine (root, half an hour)'
+	@echo 'make bench         instructions and world switches of an I/O, beside Xen, KVM and no hypervisor, each plain and encrypted: about half an hour;'
+	@echo '                   [T="NAME..."] [SEEDS=3]; make bench-scaling, make bench-profile T=NAME L=rr4k:32; tests/bench/README.md'
 	@echo 'make bare          boot the stock kernel on the emulated machine, without the hypervisor'
 	@echo 'make clean         delete what was built           make distclean also what was fetched'
 	@echo
-	@echo 'VARIANT=default|release|noprotect|noack|noiotlb|noseal|badleaf picks what is built, into build/VARIANT (now: $(VARIANT))'
+	@echo 'VARIANT=default|release|noprotect|noack|noiotlb|noseal|badleaf|unsealed picks what is built, into build/VARIANT (now: $(VARIANT))'
 
 include mk/config.mk
 include mk/parts.mk

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """Who is compared: for each name how QEMU starts it, and how the plugin tells who runs."""
 
+import functools
 import glob
 import os
 import subprocess
@@ -41,6 +42,10 @@ class Contender:
         """Options of count.c."""
         return []
 
+    def watched(self):
+        """{name: address} of routines of the hypervisor whose calls are counted."""
+        return {}
+
     def modules(self):
         """Modules that are not Debian's."""
         return []
@@ -59,6 +64,11 @@ class Tessera(Contender):
 
     def plugin(self):
         return ["root=hv", f"who={symbol(self.hv, 'svm_run'):x}"]
+
+    def watched(self):
+        all_symbols = symbols(self.hv)
+        calls = {"hypercall." + name[5:]: address for name, address in all_symbols.items() if name.startswith("call_") and name[5:].isupper()}
+        return calls | {"shootdowns": all_symbols["arch_flush_begin"]}
 
     def modules(self):
         return glob.glob(os.path.join(self.build, "modules/*/*.ko"))
@@ -79,14 +89,28 @@ class Xen(Contender):
     def plugin(self):
         return ["hv=ffff82d040000000-ffff82d080000000", f"who={symbol(self.hv, 'restore_all_guest'):x}"]
 
+    def watched(self):
+        return {"hypercall." + name[3:]: address for name, address in symbols(self.hv).items() if name in XEN_CALLS}
+
+
+# Those that a running guest and its first domain make.
+XEN_CALLS = ["do_" + name for name in (
+    "mmu_update", "stack_switch", "set_segment_base", "fpu_taskswitch", "update_va_mapping", "set_timer_op", "multicall", "iret", "vcpu_op",
+    "mmuext_op", "sched_op", "event_channel_op", "grant_table_op", "physdev_op", "xen_version", "memory_op", "console_io", "hvm_op")]
+
+
+@functools.lru_cache
+def symbols(elf):
+    """{name: address}"""
+    lines = (line.split() for line in subprocess.check_output(["nm", elf], text=True).splitlines())
+    return {fields[2]: int(fields[0], 16) for fields in lines if len(fields) == 3 and fields[1] in "tT"}
+
 
 def symbol(elf, name):
     """A symbol's address."""
-    for line in subprocess.check_output(["nm", elf], text=True).splitlines():
-        fields = line.split()
-        if fields[-1] == name:
-            return int(fields[0], 16)
-    raise SystemExit(f"bench: {elf} has no symbol {name}")
+    if name not in symbols(elf):
+        raise SystemExit(f"bench: {elf} has no symbol {name}")
+    return symbols(elf)[name]
 
 
 SUITES = {"plain": "plain", "xts": "XTS", "gcm": "AES-256-GCM over dm-integrity", "aegis": "AEGIS-128 over dm-integrity"}
@@ -102,5 +126,11 @@ def peers():
 
 
 CONTENDERS = list(peers()) + [
+    Contender("kvm-plain-poll", "KVM, plain, polling halted CPUs", "kvm", "kvm.img", "tune=poll"),
+    Xen("xen-pvh-plain-ungranted", "Xen PVH, plain, no persistent grants", "pvh", "tune=ungranted"),
+    Xen("xen-pvh-plain-rings", "Xen PVH, plain, rings of 16 pages", "pvh", "tune=rings"),
     Tessera("tessera-pooled", "Tessera, pooled, AES-256-GCM"),
+    Tessera("tessera-strict", "Tessera, strict, AES-256-GCM", words="mode=strict"),
+    Tessera("tessera-copy", "Tessera, copy, AES-256-GCM", words="mode=copy"),
+    Tessera("tessera-unsealed", "Tessera, pooled, unsealed (a build only for this)", variant="unsealed"),
 ]

@@ -14,6 +14,7 @@
  *	hv=LOW-HIGH	addresses that are the hypervisor's whoever runs (Xen's, which PV domains have above them)
  *	who=ADDRESS	a routine whose first load tells by its address which domain comes next; the first one seen is the host.
  *			With root=hv it is the next VMRUN that enters that domain, else the domain is entered at once.
+ *	watch=FILE	its lines are NAME ADDRESS: how often the hypervisor comes by there
  *	profile=N	at the end of interval N also write to FILE.N how often each instruction ran in it
  *	check=1		see above
  */
@@ -158,6 +159,38 @@ static void on_exit_from(unsigned int vcpu, void *data)
 	current = root;
 }
 
+/* ------------------------------------------------------------------ places of the hypervisor's: watch= */
+
+#define WATCHED 64
+static uint64_t watch_at[WATCHED], watched[WATCHED];
+static const char *watch_names[WATCHED];
+static unsigned int watch_nr;
+
+static bool watch_read(const char *name)
+{
+	FILE *file = fopen(name, "r");
+	unsigned long long address;
+	char text[64];
+
+	if (!file)
+		return false;
+	while (watch_nr < WATCHED && fscanf(file, "%63s %llx", text, &address) == 2) {
+		watch_names[watch_nr] = strdup(text);
+		watch_at[watch_nr++] = address;
+	}
+	fclose(file);
+	return true;
+}
+
+static void watch(struct qemu_plugin_insn *insn)
+{
+	unsigned int i;
+
+	for (i = 0; i < watch_nr; i++)
+		if (watch_at[i] == qemu_plugin_insn_vaddr(insn))
+			qemu_plugin_register_vcpu_insn_exec_inline(insn, ADD_U64, &watched[i], 1);
+}
+
 static void on_check(unsigned int vcpu, void *data)
 {
 	uint64_t n = (uintptr_t)data;
@@ -272,6 +305,7 @@ static void on_mark(unsigned int vcpu, void *data)
 	write_numbers("instructions", classes, executed, CLASSES);
 	for (i = 0; i < DOMAINS; i++)
 		write_numbers(domains[i], events, happened[i], EVENT_NR);
+	write_numbers("watched", watch_names, watched, (int)watch_nr);
 	fputs("}\n", out);
 	fflush(out);
 	if (kind == MARK_BEGIN && interval == profile)
@@ -402,6 +436,8 @@ static void instrument(struct qemu_plugin_insn *insn)
 		qemu_plugin_register_vcpu_mem_inline(insn, d.rw, ADD_U64, &counts[d.string_event], 1);
 		qemu_plugin_register_vcpu_mem_inline(insn, d.rw, ADD_U64, &counts[d.string_event + 1], d.width);
 	}
+	if (class == CLASS_HV)
+		watch(insn);
 	if (d.event == EVENT_vmrun) {
 		exit_add(insn);
 		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_vmrun, NO_REGS, NULL);
@@ -463,6 +499,8 @@ static bool option(const char *text)
 		who = strtoull(text + 4, &end, 16);
 		return !*end && who;
 	}
+	if (!strncmp(text, "watch=", 6))
+		return watch_read(text + 6);
 	if (!strncmp(text, "profile=", 8)) {
 		profile = (int)strtoul(text + 8, &end, 10);
 		return !*end;

@@ -57,7 +57,7 @@ def test_counts_are_exact():
 
 def test_broken_runs_are_noticed():
     """what a run of the bench has printed is not taken for a result when a load is missing from it"""
-    parts = ("instructions", "hv", "host", "guest")
+    parts = emulate.PARTS
     begin = '{"mark": "begin", "number": 0, "domain": "guest", "strange": 0, ' + ", ".join(f'"{p}": {{"x": 1}}' for p in parts) + "}"
     end = begin.replace("begin", "end").replace(": 1}", ": 5}")
     loads, points = emulate.parse([begin, end, begin.replace("begin", "point")], "load: rr4k:1 500 done\r\n")

@@ -3,7 +3,11 @@
 # Xen's first domain; one guest (type=pv or pvh), whose disk is /dev/ram0. `xl create -F` waits for its end without polling.
 # The time stamp counter is native, as it is on any processor whose counter is invariant; QEMU's is not said to be.
 modprobe brd rd_nr=1 rd_size=131072
-for m in xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xenfs xen-blkback; do modprobe $m; done
+for m in xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xenfs; do modprobe $m; done
+back=''
+[ "$tune" != ungranted ] || back=feature_persistent=0
+[ "$tune" != rings ] || back=max_ring_page_order=4
+modprobe xen-blkback $back
 mkdir -p /proc/xen /var/run /var/lib/xen /var/log/xen/console /run/xen /run/xenstored /var/lib/xenstored /var/lock
 ln -sfn /run/xen /var/run/xen
 mount -t xenfs xenfs /proc/xen
