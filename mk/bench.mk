@@ -8,7 +8,7 @@ BENCH_VARIANTS := release unsealed
 BENCH_MODULES := brd crc32c_generic crc32c_intel aesni_intel ctr gcm ghash_generic ghash_clmulni_intel virtio_pci virtio_blk aegis128 aegis128_aesni \
 	dm_mod dm_crypt dm_integrity xts xen_blkfront
 
-.PHONY: bench bench-images bench-tools bench-profile
+.PHONY: bench bench-images bench-tools bench-profile bench-scaling
 bench-tools: $(BENCH)/count.so $(BENCH)/load
 $(BENCH)/count.so: tests/bench/count.c tests/bench/decode.c tests/bench/decode.h
 	@mkdir -p $(@D)
@@ -16,6 +16,11 @@ $(BENCH)/count.so: tests/bench/count.c tests/bench/decode.c tests/bench/decode.h
 $(BENCH)/load: tests/bench/load.c tests/bench/mark.h
 	@mkdir -p $(@D)
 	@gcc $(USER_CFLAGS) -O2 -static -o $@ $<
+
+$(BENCH)/tokens: tests/bench/tokens.c tests/bench/tokens.h tests/bench/mark.h
+	@mkdir -p $(@D)
+	@gcc $(USER_CFLAGS) -O2 -static -o $@ $<
+MODULES_bench := tests/bench/modules/Kbuild
 
 BENCH_IMAGE = $(MKINITRAMFS) --tree tests/bench/rootfs --file $(BENCH)/load:bin/load --elf /sbin/dmsetup:bin/dmsetup $(BENCH_MODULES:%=--module %)
 
@@ -27,12 +32,12 @@ $(BENCH)/none.img: $(BENCH_FILES) $(IMAGE_INPUTS) $(BENCH)/load
 # Tessera, one image for each of its builds: guest and host.
 define bench-tessera
 .PHONY: bench-$(1)
-bench-$(1): $$(BENCH)/load
-	@$$(MAKE) VARIANT=$(1) hv modules host
+bench-$(1): $$(BENCH)/load $$(BENCH)/tokens
+	@$$(MAKE) VARIANT=$(1) hv modules host build/$(1)/modules/bench/.built
 	@echo '  IMAGE   $$(BENCH)/tessera-$(1).img'
 	@mkdir -p $$(BENCH)/$(1)
-	@$$(BENCH_IMAGE) --out $$(BENCH)/$(1)/guest.img $$(call ko-args,build/$(1)/modules/guest/*.ko)
-	@$$(BENCH_IMAGE) --out $$(BENCH)/tessera-$(1).img $$(call ko-args,build/$(1)/modules/host/*.ko) --file build/$(1)/host/tessera:bin/tessera \
+	@$$(BENCH_IMAGE) --out $$(BENCH)/$(1)/guest.img $$(call ko-args,build/$(1)/modules/guest/*.ko build/$(1)/modules/bench/*.ko)
+	@$$(BENCH_IMAGE) --out $$(BENCH)/tessera-$(1).img $$(call ko-args,build/$(1)/modules/host/*.ko) --file build/$(1)/host/tessera:bin/tessera --file $$(BENCH)/tokens:bin/tokens \
 		--file build/$(1)/host/tesserad:bin/tesserad --file $$(DEPS)/vmlinuz:guest/vmlinuz --file $$(BENCH)/$(1)/guest.img:guest/guest.img
 endef
 $(foreach v,$(BENCH_VARIANTS),$(eval $(call bench-tessera,$(v))))
@@ -65,3 +70,7 @@ bench: bench-images
 # Of one load, by symbol: make bench-profile T=tessera-pooled L=rr4k:32
 bench-profile: bench-images
 	@tests/bench/profile.py $(T) $(L)
+
+# Cost against guests, memory, live tokens, queue depth and size; token operations, boots, forks.
+bench-scaling: bench-images
+	@tests/bench/scaling.py $(T)

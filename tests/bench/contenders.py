@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """Who is compared: for each name how QEMU starts it, and how the plugin tells who runs."""
 
+import copy
 import functools
 import glob
 import os
@@ -30,6 +31,12 @@ class Contender:
     def __init__(self, name, text, script, image, words="", root="host", inside="guest"):
         self.name, self.text, self.script, self.image = name, text, script, image
         self.words, self.root, self.inside = words, root, inside
+
+    def with_words(self, words):
+        """The same with further words on its kernel's command line."""
+        other = copy.copy(self)
+        other.words = f"{self.words} {words}"
+        return other
 
     def cmdline(self, loads, mib):
         return f"{CMDLINE} bench={self.script} mib={mib} loads={','.join(loads)} {self.words}".strip()
@@ -129,8 +136,11 @@ CONTENDERS = list(peers()) + [
     Contender("kvm-plain-poll", "KVM, plain, polling halted CPUs", "kvm", "kvm.img", "tune=poll"),
     Xen("xen-pvh-plain-ungranted", "Xen PVH, plain, no persistent grants", "pvh", "tune=ungranted"),
     Xen("xen-pvh-plain-rings", "Xen PVH, plain, rings of 16 pages", "pvh", "tune=rings"),
-    Tessera("tessera-pooled", "Tessera, pooled, AES-256-GCM"),
-    Tessera("tessera-strict", "Tessera, strict, AES-256-GCM", words="mode=strict"),
-    Tessera("tessera-copy", "Tessera, copy, AES-256-GCM", words="mode=copy"),
+    Tessera("tessera-pooled", "Tessera, pooled, AEGIS-128L (the default)"),
+    Tessera("tessera-strict", "Tessera, strict, AEGIS-128L", words="mode=strict"),
+    Tessera("tessera-copy", "Tessera, copy, AEGIS-128L", words="mode=copy"),
+    Tessera("tessera-pooled-gcm", "Tessera, pooled, AES-256-GCM", words="suite=aes-256-gcm"),
+    Tessera("tessera-strict-gcm", "Tessera, strict, AES-256-GCM", words="mode=strict suite=aes-256-gcm"),
+    Tessera("tessera-copy-gcm", "Tessera, copy, AES-256-GCM", words="mode=copy suite=aes-256-gcm"),
     Tessera("tessera-unsealed", "Tessera, pooled, unsealed (a build only for this)", variant="unsealed"),
 ]

@@ -4,6 +4,7 @@
  *
  *	load DEVICE MIB LOAD:DEPTH...	rr4k, rw4k, sr128k, sw128k, or another size: rr16k; on the device's first MIB
  *	load point N			a mark and nothing else
+ *	load forks			between marks, 100 processes that each write to 256 pages of their own
  *
  * It first writes known data to all of it; after the last load it reads all of it back and compares. Each block of 4 KiB begins with its
  * number and the number of its last write; the rest is a pattern of the buffer it was written from. Buffers are filled beforehand: what is
@@ -17,7 +18,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "mark.h"
 
@@ -264,8 +267,34 @@ static int point(unsigned int number)
 	return 1;
 }
 
+static int forks(void)
+{
+	enum { COUNT = 100, PAGES = 256 };
+	char *pages = mmap(NULL, PAGES * BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (pages == MAP_FAILED)
+		return 1;
+	MARK_BEGIN();
+	for (int i = 0; i < COUNT; i++) {
+		pid_t child = fork();
+
+		if (!child) {
+			for (int page = 0; page < PAGES; page++)
+				*(volatile char *)(pages + page * BLOCK) = 1;
+			_exit(0);
+		}
+		if (child < 0 || waitpid(child, NULL, 0) != child)
+			return 1;
+	}
+	MARK_END();
+	printf("load: forks %d done\n", COUNT);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
+	if (argc == 2 && !strcmp(argv[1], "forks"))
+		return forks();
 	if (argc == 3 && !strcmp(argv[1], "point"))
 		return point(strtoul(argv[2], NULL, 10));
 	if (argc < 4 || !strtoul(argv[2], NULL, 10)) {

@@ -1,13 +1,36 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 # shellcheck shell=sh disable=SC2154	# variables are /init's
-# The host in Tessera's container: one guest, whose sealed disk is /dev/ram0. The guest's console is shown on the host's.
-modprobe brd rd_nr=1 rd_size=131072
+# The host in Tessera's container: one guest, whose sealed disk is /dev/ram0. The guest's console is shown on the host's. Before it come
+# guests that are idle, with a disk each, or with tokens alone (fill=N).
+modprobe brd rd_nr=8 rd_size=131072
 modprobe tessera_host
 load point 0
-tessera image create /dev/ram0 --size 64M
-tessera guest run --name g --memory 256M --kernel /guest/vmlinuz --initrd /guest/guest.img --disk data \
-	--cmdline "console=ttyS0 nokaslr panic=-1 loglevel=4 cryptomgr.notests bench=tessera-guest $words"
-tessera disk attach g data /dev/ram0 --log /run/tesserad.log
+option=''
+[ "$suite" = plain ] || option="--suite $suite"
+# shellcheck disable=SC2086
+guest() { # NAME SCRIPT MEMORY
+	tessera guest run --name "$1" --memory "$3" --kernel /guest/vmlinuz --initrd /guest/guest.img --disk data $option \
+		--cmdline "console=ttyS0 nokaslr panic=-1 loglevel=4 cryptomgr.notests bench=$2 $words"
+}
+disk() { # NAME NUMBER
+	tessera image create "/dev/ram$2" --size 64M
+	tessera disk attach "$1" data "/dev/ram$2" --log /run/tesserad.log
+}
+n=1
+while [ $n -lt "$guests" ]; do
+	guest "i$n" tessera-idle-guest 128M
+	[ "$fill" != 0 ] || disk "i$n" $n
+	until tessera console "i$n" | grep -q 'bench: idle'; do usleep 200000; done
+	n=$((n + 1))
+done
+if [ "$loads" = tokens ]; then
+	echo 2 >/proc/sys/vm/nr_hugepages
+	guest g tessera-tokens-guest 256M
+	tokens "$guests" &
+else
+	guest g tessera-guest 256M
+	disk g 0
+fi
 tessera console g --follow
 cat /run/tesserad.log
 tessera info --json
