@@ -13,7 +13,7 @@ HV_LINES = 10000
 BSD = "BSD-2-Clause-Patent"
 DUAL = "GPL-2.0-only OR BSD-2-Clause-Patent"
 # Where Linux modules live; everything else is under the first licence.
-MODULES = ("guest-drivers/", "host-backend/module/", "tests/system/modules/")
+MODULES = ("guest-drivers/", "host-backend/module/", "tests/system/modules/", "tests/bench/modules/")
 CODE = re.compile(r"\.(c|h|S|ld|lds|py|sh|mk|md|txt)$|(^|/)(Makefile|Kbuild)$")
 TEXTS_WITHOUT_LICENCE_LINE = ("README.md", "CHANGELOG.md")
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause-Patent */
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* What guest_tokens.ko and the host's program tokens.c agree on: one page, whose token the guest connects with. */
 #ifndef BENCH_TOKENS_H
 #define BENCH_TOKENS_H
