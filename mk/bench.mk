@@ -8,7 +8,7 @@ BENCH_VARIANTS := release unsealed
 BENCH_MODULES := brd crc32c_generic crc32c_intel aesni_intel ctr gcm ghash_generic ghash_clmulni_intel virtio_pci virtio_blk aegis128 aegis128_aesni \
 	dm_mod dm_crypt dm_integrity xts xen_blkfront
 
-.PHONY: bench bench-images bench-tools bench-profile bench-scaling
+.PHONY: bench bench-images bench-tools bench-profile bench-scaling bench-publish
 bench-tools: $(BENCH)/count.so $(BENCH)/load
 $(BENCH)/count.so: tests/bench/count.c tests/bench/decode.c tests/bench/decode.h
 	@mkdir -p $(@D)
@@ -74,3 +74,7 @@ bench-profile: bench-images
 # Cost against guests, memory, live tokens, queue depth and size; token operations, boots, forks.
 bench-scaling: bench-images
 	@tests/bench/scaling.py $(T)
+
+# What build/bench has becomes what docs/bench shows.
+bench-publish:
+	@cp $(BENCH)/results.json $(BENCH)/results.html docs/bench/

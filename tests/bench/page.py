@@ -4,6 +4,7 @@
 import html
 import os
 
+import page_scaling
 from contenders import BENCH
 from results import PARTS
 
@@ -116,6 +117,8 @@ def content(found):
                     [(c["ours"], [c["text"]] + [f"{of[load].get(m, 0):,.{0 if m.startswith('bytes') else 3}f}" for m in MORE]) for c, of in rows])
     yield "<h2>Hypercalls for each I/O</h2>"
     yield from hypercalls(rows, loads)
+    if "scaling" in found:
+        yield from page_scaling.content(found["scaling"], table, lambda name: found["contenders"].get(name, {}).get("text", name))
     if found["retries"]:
         yield "<h2>Runs that were repeated</h2>"
         yield table(["contender", "seed", "why"], [(False, [r["contender"], str(r["seed"]), r["why"]]) for r in found["retries"]])

@@ -26,7 +26,7 @@ done
 if [ "$loads" = tokens ]; then
 	echo 2 >/proc/sys/vm/nr_hugepages
 	guest g tessera-tokens-guest 256M
-	tokens "$guests" &
+	tokens "$(tessera guest show g --json | sed 's/.*"guest": *\([0-9]*\).*/\1/')" &
 else
 	guest g tessera-guest 256M
 	disk g 0
