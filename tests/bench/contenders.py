@@ -32,9 +32,10 @@ class Contender:
         self.name, self.text, self.script, self.image = name, text, script, image
         self.words, self.root, self.inside = words, root, inside
 
-    def with_words(self, words):
-        """The same with further words on its kernel's command line."""
+    def with_words(self, words, image=None):
+        """The same with further words on its kernel's command line, or another image."""
         other = copy.copy(self)
+        other.image = image or self.image
         other.words = f"{self.words} {words}"
         return other
 

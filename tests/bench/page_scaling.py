@@ -83,7 +83,7 @@ def content(scaling, table, text):
     if any(values.get("start", {}).values()):
         measured = {n: of for n, of in values["start"].items() if of}
         heads = list(dict.fromkeys(what for of in measured.values() for what in of))
-        yield "<h2>Boots and forks</h2><p>Instructions from reset to the host's first program (fill of memory by firmware and kernel included); of a "
-        yield "process that is forked, writes 256 pages and ends, in the host; and from there until a guest's first program runs.</p>"
+        yield "<h2>Boots and forks</h2><p>Instructions from reset to the host's first program, with the same image; of a "
+        yield "process that is forked, writes 256 pages and ends, in the host; from the start of a guest until its first program runs.</p>"
         yield table([""] + heads, [(n.startswith("tessera"), [text(n)] + [f"{of[what]:,.0f}" if what in of else "" for what in heads])
                                    for n, of in measured.items()])

@@ -8,8 +8,10 @@ modprobe kvm_amd
 echo 136 >/proc/sys/vm/nr_hugepages
 mount -t hugetlbfs hugetlbfs /dev/hugepages
 load point 0
-qemu-system-x86_64 -L /share -M q35 -accel kvm -cpu host,-xsave -smp 1 -m 256 -mem-path /dev/hugepages -mem-prealloc -nodefaults -no-user-config \
+time -v qemu-system-x86_64 -L /share -M q35 -accel kvm -cpu host,-xsave -smp 1 -m 256 -mem-path /dev/hugepages -mem-prealloc -nodefaults -no-user-config \
 	-display none -no-reboot -serial stdio -kernel /guest/vmlinuz -initrd /none.img \
 	-append "console=ttyS0 nokaslr panic=-1 loglevel=4 cryptomgr.notests bench=kvm-guest $words" \
 	-object iothread,id=io -drive if=none,id=disk,file=/dev/ram0,format=raw,aio=io_uring,cache=none \
-	-device virtio-blk-pci,drive=disk,iothread=io </dev/null
+	-device virtio-blk-pci,drive=disk,iothread=io </dev/null 2>/run/time
+grep -v '^	' /run/time
+sed -n 's/.*Maximum resident set size (kbytes): /bench: memory daemon /p' /run/time

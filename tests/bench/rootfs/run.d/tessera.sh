@@ -12,9 +12,10 @@ guest() { # NAME SCRIPT MEMORY
 	tessera guest run --name "$1" --memory "$3" --kernel /guest/vmlinuz --initrd /guest/guest.img --disk data $option \
 		--cmdline "console=ttyS0 nokaslr panic=-1 loglevel=4 cryptomgr.notests bench=$2 $words"
 }
+number() { tessera guest show "$1" --json | sed 's/.*"guest": *\([0-9]*\).*/\1/'; }
 disk() { # NAME NUMBER
 	tessera image create "/dev/ram$2" --size 64M
-	tessera disk attach "$1" data "/dev/ram$2" --log /run/tesserad.log
+	time -v tesserad --guest "$(number "$1")" --device 0 --image "/dev/ram$2" --log /run/tesserad.log --foreground 2>"/run/time.$1" &
 }
 n=1
 while [ $n -lt "$guests" ]; do
@@ -26,11 +27,19 @@ done
 if [ "$loads" = tokens ]; then
 	echo 2 >/proc/sys/vm/nr_hugepages
 	guest g tessera-tokens-guest 256M
-	tokens "$(tessera guest show g --json | sed 's/.*"guest": *\([0-9]*\).*/\1/')" &
+	tokens "$(number g)" &
 else
 	guest g tessera-guest 256M
 	disk g 0
 fi
 tessera console g --follow
 cat /run/tesserad.log
-tessera info --json
+tessera info --json >/run/info
+cat /run/info
+for what in hypervisor tables windows; do
+	echo "bench: memory $what $(($(sed "s/.*\"$what\": *\([0-9]*\).*/\1/" /run/info) * 4))"
+done
+if [ -e /run/time.g ]; then
+	until grep -q Maximum /run/time.g; do usleep 100000; done
+	sed -n 's/.*Maximum resident set size (kbytes): /bench: memory daemon /p' /run/time.g
+fi

@@ -29,6 +29,12 @@ on_poweroff = "destroy"
 on_reboot = "destroy"
 on_crash = "destroy"
 END
+# Of Xen itself: what neither is free nor belongs to the first domain.
+xl info >/run/info
+mib() { sed -n "s/^$1 *: *//p" /run/info; }
+echo "bench: memory hypervisor $((($(mib total_memory) - $(mib free_memory) - 1024) * 1024))"
 load point 0
-xl create -F /guest.cfg
+time -v xl create -F /guest.cfg 2>/run/time
+grep -v '^	' /run/time
+sed -n 's/.*Maximum resident set size (kbytes): /bench: memory daemon /p' /run/time
 cat /var/log/xen/console/guest-g.log
