@@ -130,7 +130,8 @@ static void prepare(struct load *load, struct buffer *b)
 	unsigned int count = load->size / BLOCK;
 
 	if (load->random) {
-		b->at = random_number() % (blocks / count) * count;
+		/* Each request in flight has places of its own: which of two writes of one block is the last nobody would promise. */
+		b->at = (random_number() % (blocks / count / load->depth) * load->depth + (uint64_t)(b - buffers)) * count;
 	} else {
 		b->at = load->next;
 		load->next = load->next + 2 * count > blocks ? 0 : load->next + count;
@@ -221,6 +222,10 @@ static void counted(const char *text)
 
 	if (!parse(&load, text)) {
 		printf("load: error: \"%s\" is no load; one is rr4k:32\n", text);
+		exit(1);
+	}
+	if (load.random && blocks / (load.size / BLOCK) < load.depth) {
+		printf("load: error: \"%s\" has more in flight than %llu blocks have room for\n", text, (unsigned long long)blocks);
 		exit(1);
 	}
 	for (i = 0; i < load.depth; i++)
