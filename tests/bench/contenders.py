@@ -143,5 +143,5 @@ CONTENDERS = list(peers()) + [
     Tessera("tessera-pooled-gcm", "Tessera, pooled, AES-256-GCM", words="suite=aes-256-gcm"),
     Tessera("tessera-strict-gcm", "Tessera, strict, AES-256-GCM", words="mode=strict suite=aes-256-gcm"),
     Tessera("tessera-copy-gcm", "Tessera, copy, AES-256-GCM", words="mode=copy suite=aes-256-gcm"),
-    Tessera("tessera-unsealed", "Tessera, pooled, unsealed (a build only for this)", variant="unsealed"),
+    Tessera("tessera-unsealed", "Tessera, pooled, unsealed (no real build)", variant="unsealed"),
 ]

@@ -5,7 +5,7 @@ import html
 import os
 
 import page_scaling
-from contenders import BENCH
+from contenders import BENCH, CONTENDERS
 from results import PARTS
 
 FILE = os.path.join(BENCH, "results.html")
@@ -50,7 +50,7 @@ def load_text(load):
 def bars(rows, load):
     """An SVG: a bar for each contender, by part."""
     most = max(of[load]["instructions"] for _, of in rows)
-    step, left, width = 22, 330, 600
+    step, left, width = 22, 340, 590
     out = [f'<svg viewBox="0 0 1040 {len(rows) * step + 6}" width="100%" role="img" aria-label="{load_text(load)}">']
     for i, (contender, of) in enumerate(rows):
         y, x = i * step + 2, left
@@ -84,7 +84,14 @@ def hypercalls(rows, loads):
     for contender, of in rows:
         names = sorted({n for load in loads for n in of[load] if n.startswith("hypercall.") and any(of[other].get(n, 0) >= 0.005 for other in loads)})
         if names:
-            yield table([contender["text"]] + loads, [(False, [n[10:]] + [f"{of[load].get(n, 0):.3f}" for load in loads]) for n in names])
+            yield f"<details><summary>{html.escape(contender['text'])}</summary>" + table([""] + loads, [(False, [n[10:]] + [f"{of[load].get(n, 0):.3f}" for load in loads]) for n in names]) + "</details>"
+
+
+def memory(rows):
+    heads = list(dict.fromkeys(name for contender, _ in rows for name in contender["memory_kib"]))
+    yield "<p>Kept by the hypervisor, and of Tessera's tables and windows; of the host's daemon (QEMU with KVM, xl with Xen) at most.</p>"
+    yield table([""] + heads, [(c["ours"], [c["text"]] + [f"{c['memory_kib'][h]:,}" if h in c["memory_kib"] else "" for h in heads])
+                               for c, _ in rows if c["memory_kib"]])
 
 
 def head(found):
@@ -99,8 +106,11 @@ def head(found):
 
 
 def content(found):
-    rows = [(dict(c, ours=name.startswith("tessera")), c["loads"]) for name, c in found["contenders"].items()]
-    loads = list(dict.fromkeys(load for _, of in rows for load in of))
+    there = found["contenders"]
+    order = [c.name for c in CONTENDERS if c.name in there] + [name for name in there if name not in {c.name for c in CONTENDERS}]
+    rows = [(dict(there[name], ours=name.startswith("tessera")), there[name]["loads"]) for name in order]
+    # Those that everybody has run.
+    loads = max((list(of) for _, of in rows), key=len)
     rows = [(c, of) for c, of in rows if all(load in of for load in loads)]
     yield from head(found)
     yield "<p class=key>" + "".join(f'<span><svg width=12 height=12><rect width=12 height=12 fill="{COLOURS[p]}"/></svg> {NAMES[p]}</span>'
@@ -112,9 +122,11 @@ def content(found):
     yield from prices(rows, loads)
     yield "<h2>What instructions do not price, for each I/O</h2>"
     for load in loads:
-        yield f"<p>{load_text(load)}</p>"
+        yield f"<details><summary>{load_text(load)}</summary>"
         yield table([""] + [m.replace("_", " ") for m in MORE],
-                    [(c["ours"], [c["text"]] + [f"{of[load].get(m, 0):,.{0 if m.startswith('bytes') else 3}f}" for m in MORE]) for c, of in rows])
+                    [(c["ours"], [c["text"]] + [f"{of[load].get(m, 0):,.{0 if m.startswith('bytes') else 3}f}" for m in MORE]) for c, of in rows]) + "</details>"
+    yield "<h2>Memory, KiB</h2>"
+    yield from memory(rows)
     yield "<h2>Hypercalls for each I/O</h2>"
     yield from hypercalls(rows, loads)
     if "scaling" in found:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """Results of the bench: metrics of a run, medians over seeds, the file, the table. tests/bench/README.md describes the file."""
 
+import fcntl
 import json
 import os
 import statistics
@@ -73,11 +74,17 @@ def load():
     return {"schema": SCHEMA, "contenders": {}, "retries": []}
 
 
-def save(found):
-    with open(FILE + ".new", "w", encoding="utf-8") as f:
-        json.dump(found, f, indent=1)
-        f.write("\n")
-    os.rename(FILE + ".new", FILE)
+def change(how):
+    """Has how() change what the file has; several programs may do so at a time. Returns what it has then."""
+    with open(FILE + ".lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = load()
+        how(found)
+        with open(FILE + ".new", "w", encoding="utf-8") as f:
+            json.dump(found, f, indent=1)
+            f.write("\n")
+        os.rename(FILE + ".new", FILE)
+    return found
 
 
 def entry(contender, machine, done, extra):

@@ -49,7 +49,16 @@ def of_no_load(points, text):
     return extra
 
 
-def measure_all(chosen, loads, seeds, jobs, found):
+def put(contender, entry, retries):
+    """A function for results.change()."""
+    def how(found):
+        found["contenders"][contender.name] = entry
+        found["retries"] = [r for r in found["retries"] if r["contender"] != contender.name] + \
+            [r for r in retries if r["contender"] == contender.name]
+    return how
+
+
+def measure_all(chosen, loads, seeds, jobs):
     """Several machines at a time: what is counted does not depend on how fast they are. Each contender is saved as it comes."""
     retries, failed = [], []
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
@@ -61,10 +70,8 @@ def measure_all(chosen, loads, seeds, jobs, found):
                 continue
             extra = of_no_load(*done[0][2:])
             extra["made"] = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-            found["contenders"][contender.name] = results.entry(contender, MACHINE, {str(seed): of for seed, of, _, _ in done}, extra)
-            found["retries"] = [r for r in found["retries"] if r["contender"] != contender.name] + \
-                [r for r in retries if r["contender"] == contender.name]
-            results.save(found)
+            entry = results.entry(contender, MACHINE, {str(seed): of for seed, of, _, _ in done}, extra)
+            results.change(put(contender, entry, retries))
             print(f"bench: {number + 1} of {len(chosen)} contenders measured", flush=True)
     return failed
 
@@ -90,9 +97,9 @@ def main():
         if name not in known:
             parser.error(f"there is no contender {name}; there are: {', '.join(known)}")
     chosen = [known[n] for n in args.contenders] or CONTENDERS
-    found = results.load()
-    failed = measure_all(chosen, args.loads.split(), args.seeds, args.jobs, found)
+    failed = measure_all(chosen, args.loads.split(), args.seeds, args.jobs)
     names = [c.name for c in chosen if c.name not in failed]
+    found = results.load()
     if names:
         show(found, names)
         out = page.write(found)

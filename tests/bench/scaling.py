@@ -141,15 +141,15 @@ def main():
     for part in args.parts:
         if part not in PARTS:
             parser.error(f"there is no part {part}; there are: {', '.join(PARTS)}")
-    found = results.load()
+    version = results.versions()["tessera"]
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         todo = {part: PARTS[part](pool, args.seed) for part in args.parts or PARTS}
         for part, values in todo.items():
             of = {str(key): future.result() for key, future in values.items()}
-            found.setdefault("scaling", {})[part] = {"version": results.versions()["tessera"], "seed": args.seed, "values": of}
-            results.save(found)
+            entry = {"version": version, "seed": args.seed, "values": of}
+            results.change(lambda found, part=part, entry=entry: found.setdefault("scaling", {}).update({part: entry}))
             show(part, of)
-    print(f"\nbench: {os.path.relpath(results.FILE)}, {os.path.relpath(page.write(found))}")
+    print(f"\nbench: {os.path.relpath(results.FILE)}, {os.path.relpath(page.write(results.load()))}")
 
 
 if __name__ == "__main__":
