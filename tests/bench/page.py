@@ -89,7 +89,7 @@ def hypercalls(rows, loads):
 
 def memory(rows):
     heads = list(dict.fromkeys(name for contender, _ in rows for name in contender["memory_kib"]))
-    yield "<p>Kept by the hypervisor, and of Tessera's tables and windows; of the host's daemon (QEMU with KVM, xl with Xen) at most.</p>"
+    yield "<p>Kept by the hypervisor, and of Tessera's tables and windows; of the host's daemon (QEMU with KVM) at most.</p>"
     yield table([""] + heads, [(c["ours"], [c["text"]] + [f"{c['memory_kib'][h]:,}" if h in c["memory_kib"] else "" for h in heads])
                                for c, _ in rows if c["memory_kib"]])
 

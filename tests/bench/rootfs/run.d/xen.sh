@@ -34,7 +34,5 @@ xl info >/run/info
 mib() { sed -n "s/^$1 *: *//p" /run/info; }
 echo "bench: memory hypervisor $((($(mib total_memory) - $(mib free_memory) - 1024) * 1024))"
 load point 0
-time -v xl create -F /guest.cfg 2>/run/time
-grep -v '^	' /run/time
-sed -n 's/.*Maximum resident set size (kbytes): /bench: memory daemon /p' /run/time
+xl create -F /guest.cfg
 cat /var/log/xen/console/guest-g.log
