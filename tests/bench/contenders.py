@@ -24,8 +24,10 @@ class Contender:
 	words		added to its kernel's command line
 	root		whose code it is that runs outside all VMRUNs: "hv" or "host"
 	inside		where the load runs: "host" or "guest"
+	devices		what its machine has beside the one that is the same for all
     """
 
+    devices = ()
     hv = daemon = None  # what programs the hypervisor and the host's user space are, for a profile
 
     def __init__(self, name, text, script, image, words="", root="host", inside="guest"):
@@ -60,15 +62,18 @@ class Contender:
 
 
 class Tessera(Contender):
-    def __init__(self, name, text, variant="release", words=""):
+    """With an IOMMU, as it runs: without one it starts no guests unless told to, and its daemon then copies what it would map."""
+
+    def __init__(self, name, text, variant="release", words="", unit=True):
         super().__init__(name, text, "tessera", f"tessera-{variant}.img", words, root="hv")
+        self.devices = ("-device", "amd-iommu") if unit else ()
         self.build = os.path.join(ROOT, "build", variant)
         self.hv, self.daemon = os.path.join(self.build, "hv/tessera.elf"), os.path.join(self.build, "host/tesserad")
 
     def boot(self, loads, mib):
         line = self.cmdline(loads, mib).replace(",", ",,")
-        # The peers' machine has no IOMMU, and the disk is memory of the host's, which its CPU copies.
-        return ["-kernel", self.hv + "32", "-initrd", f"{KERNEL} {line},{os.path.join(BENCH, self.image)}", "-append", "iommu=off"]
+        return ["-kernel", self.hv + "32", "-initrd", f"{KERNEL} {line},{os.path.join(BENCH, self.image)}",
+                "-append", "" if self.devices else "iommu=off"]
 
     def plugin(self):
         return ["root=hv", f"who={symbol(self.hv, 'svm_run'):x}"]
@@ -76,7 +81,7 @@ class Tessera(Contender):
     def watched(self):
         all_symbols = symbols(self.hv)
         calls = {"hypercall." + name[5:]: address for name, address in all_symbols.items() if name.startswith("call_") and name[5:].isupper()}
-        return calls | {"shootdowns": all_symbols["arch_flush_begin"]}
+        return calls | {"shootdowns": all_symbols["arch_flush_begin"], "iotlb_flushes": all_symbols["iommu_flush"]}
 
     def modules(self):
         return glob.glob(os.path.join(self.build, "modules/*/*.ko"))
@@ -143,5 +148,6 @@ CONTENDERS = list(peers()) + [
     Tessera("tessera-pooled-gcm", "Tessera, pooled, AES-256-GCM", words="suite=aes-256-gcm"),
     Tessera("tessera-strict-gcm", "Tessera, strict, AES-256-GCM", words="mode=strict suite=aes-256-gcm"),
     Tessera("tessera-copy-gcm", "Tessera, copy, AES-256-GCM", words="mode=copy suite=aes-256-gcm"),
+    Tessera("tessera-pooled-copied", "Tessera, pooled, AEGIS-128L, no IOMMU: the daemon copies", unit=False),
     Tessera("tessera-unsealed", "Tessera, pooled, unsealed (no real build)", variant="unsealed"),
 ]

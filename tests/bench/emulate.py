@@ -70,7 +70,7 @@ def run(contender, loads, seed, mib=32, machine=(), plugin=(), tag="", said=None
     with open(watch, "w", encoding="ascii") as f:
         f.writelines(f"{what} {address:x}\n" for what, address in contender.watched().items())
     options = ",".join([f"file={os.path.join(BENCH, 'count.so')}", f"out={out}", f"watch={watch}"] + contender.plugin() + list(plugin))
-    command = [shutil.which("qemu-system-x86_64") or "qemu-system-x86_64"] + MACHINE + list(machine) + [
+    command = [shutil.which("qemu-system-x86_64") or "qemu-system-x86_64"] + MACHINE + list(contender.devices) + list(machine) + [
         "-seed", str(seed), "-serial", f"file:{log}", "-plugin", options] + contender.boot(loads, mib)
     with open(log, "w", encoding="utf-8"):
         pass

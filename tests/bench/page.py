@@ -29,8 +29,8 @@ LIMITS = """
 <li><b>Instructions are not time.</b> The machine is emulated; an instruction that misses the cache, a world switch and a table walk of two
 dimensions each count as one or as nothing. So world switches are shown apart, with what the table would be at a price.</li>
 <li><b>One processor.</b> No contender gets anything from a second one, none pays for interrupts and locks between them.</li>
-<li><b>The disk is memory of the host's (brd), copied by its processor,</b> and answers at once. No interrupt of a device, no DMA, no IOMMU: Tessera's
-zero copy does not show, nor would an IOMMU's invalidations.</li>
+<li><b>The disk is memory of the host's (brd), copied by its processor,</b> and answers at once: no interrupt of a device, no DMA. Only Tessera's machine has
+an IOMMU, whose invalidations are in its counts as the instructions that ask for them; the others would have no use for one.</li>
 <li>A string instruction counts once for each of its units: a copied page is 512 instructions in a kernel that copies words. Vector instructions
 count once however much they do, and AES instructions once a round.</li>
 <li>Who executes is followed by VMRUN and by where guests end; a page of code that two domains share would be counted for who ran it first. There is

@@ -70,7 +70,7 @@ def measure_all(chosen, loads, seeds, jobs):
                 continue
             extra = of_no_load(*done[0][2:])
             extra["made"] = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-            entry = results.entry(contender, MACHINE, {str(seed): of for seed, of, _, _ in done}, extra)
+            entry = results.entry(contender, MACHINE + list(contender.devices), {str(seed): of for seed, of, _, _ in done}, extra)
             results.change(put(contender, entry, retries))
             print(f"bench: {number + 1} of {len(chosen)} contenders measured", flush=True)
     return failed
