@@ -114,7 +114,7 @@ enum image_super_error image_super_check(const struct image_super *super)
 	if (super->version != IMAGE_VERSION)
 		return IMAGE_SUPER_VERSION;
 	if (super->blocks == 0 || super->blocks > IMAGE_MAX_BLOCKS || super->slots != image_slots(super->blocks) ||
-	    super->checkpoint > IMAGE_MAX_SEQUENCE || !growths_valid(super))
+	    super->checkpoint > IMAGE_MAX_SEQUENCE || super->generation > IMAGE_MAX_SEQUENCE || !growths_valid(super))
 		return IMAGE_SUPER_GEOMETRY;
 	return IMAGE_SUPER_OK;
 }
@@ -131,7 +131,7 @@ const char *image_super_error_text(enum image_super_error error)
 	case IMAGE_SUPER_VERSION:
 		return "made by another version of Tessera";
 	case IMAGE_SUPER_GEOMETRY:
-		return "impossible size in the superblock";
+		return "impossible numbers in the superblock";
 	}
 	return "unknown error";
 }

@@ -28,7 +28,7 @@
 #define IMAGE_RECORD_SIZE   64u
 #define IMAGE_MAX_BLOCKS    (1ull << 31) /* 8 TiB: slot numbers stay below 2^32 - 1 */
 #define IMAGE_SPARE_MIN     1024u
-#define IMAGE_MAX_SEQUENCE  (1ull << 62)
+#define IMAGE_MAX_SEQUENCE  (1ull << 62) /* and generation */
 #define IMAGE_LAST_SEQUENCE (1ull << 61) /* an image that is there is not loaded for writing: the end is then out of reach of those that were */
 #define IMAGE_MAX_GROWTHS   32u
 

@@ -200,6 +200,16 @@ static void count_pairs(struct image *image)
 			image->report.zeros++;
 }
 
+int image_numbers_left(const struct image *image, struct image_error *error)
+{
+	const struct store *store = &image->store;
+
+	if (store->next_sequence <= IMAGE_LAST_SEQUENCE && store->super.generation <= IMAGE_LAST_SEQUENCE)
+		return 0;
+	return image_fail(error, -EINVAL, "it was written to as often as an image can be, or is damaged; attach it read-only, make another one and copy the "
+			  "files inside the guest");
+}
+
 static int load(struct image *image, struct image_error *error)
 {
 	struct image_super super = { 0 };
@@ -223,11 +233,10 @@ static int load(struct image *image, struct image_error *error)
 		store_fini(&image->store);
 		return image_fail(error, result, "reading the image failed: %s; check the medium", strerror(-result));
 	}
-	/* Records numbered beyond the last would not count when they are read again. */
-	if (!image->read_only && image->store.next_sequence > IMAGE_LAST_SEQUENCE) {
+	result = image->read_only ? 0 : image_numbers_left(image, error);
+	if (result) {
 		store_fini(&image->store);
-		return image_fail(error, -EINVAL, "it was written to as often as an image can be, or is damaged; attach it read-only, make another one and "
-				  "copy the files inside the guest");
+		return result;
 	}
 	count_pairs(image);
 	return 0;

@@ -60,6 +60,9 @@ int image_create(const struct image_io *io, uint64_t blocks, const uint8_t id[16
  */
 int image_load(struct image *image, const struct image_io *io, bool read_only, struct image_error *error);
 
+/* Whether records and superblocks yet to be written will count: their numbers are not at the end. 0 or -EINVAL. */
+int image_numbers_left(const struct image *image, struct image_error *error);
+
 /* Writes a superblock that says up to where everything is durable. Harmless if it is lost or torn. 0 or a negative errno. */
 int image_checkpoint(struct image *image);
 

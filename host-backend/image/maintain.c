@@ -148,12 +148,13 @@ static int plan(const struct image_io *io, uint64_t blocks, struct image *image,
 	if (result)
 		return result;
 	*super = image->store.super;
-	if (blocks <= super->blocks)
+	result = image_numbers_left(image, error);
+	if (!result && blocks <= super->blocks)
 		result = image_fail(error, -EINVAL, "it has %llu blocks already, and an image does not shrink; for less make another one and copy the "
 				    "files inside the guest", (unsigned long long)super->blocks);
-	else if (blocks > IMAGE_MAX_BLOCKS)
+	else if (!result && blocks > IMAGE_MAX_BLOCKS)
 		result = image_fail(error, -EINVAL, "a disk has up to %llu blocks of 4 KiB; choose a smaller size", IMAGE_MAX_BLOCKS);
-	else if (super->growths == IMAGE_MAX_GROWTHS)
+	else if (!result && super->growths == IMAGE_MAX_GROWTHS)
 		result = image_fail(error, -ENOSPC, "it has grown %u times, which is all it can; make another one and copy the files inside the guest",
 				    IMAGE_MAX_GROWTHS);
 	super->earlier[super->growths % IMAGE_MAX_GROWTHS] = super->blocks;

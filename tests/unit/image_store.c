@@ -277,6 +277,28 @@ static void an_image_whose_numbers_are_used_up_is_refused(void **state)
 	assert_int_equal(get(8), 2);
 }
 
+static void a_superblock_whose_numbers_are_used_up_is_refused(void **state)
+{
+	struct image_super super;
+
+	(void)state;
+	super = image.store.super;
+	super.generation = IMAGE_LAST_SEQUENCE + 1;
+	image_super_seal(&super);
+	disk.io.write(&disk, &super, sizeof(super), 0);
+	image_drop(&image);
+	assert_int_equal(image_load(&image, &disk.io, false, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "as often as an image can be"));
+	assert_int_equal(image_grow(&disk.io, 2 * BLOCKS, false, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "as often as an image can be"));
+	/* One that no series of writes leads to is not taken at all: the other copy serves. */
+	super.generation = UINT64_MAX;
+	image_super_seal(&super);
+	disk.io.write(&disk, &super, sizeof(super), 0);
+	assert_int_equal(image_load(&image, &disk.io, false, &why), 0);
+	assert_int_equal(image.store.super.generation, 1);
+}
+
 static void the_older_superblock_serves_when_the_newer_is_torn(void **state)
 {
 	uint8_t junk[512] = { 1 };
@@ -403,6 +425,7 @@ int main(void)
 		TEST(an_undone_write_leaves_no_record),
 		TEST(a_record_of_another_slot_or_image_does_not_count),
 		TEST(an_image_whose_numbers_are_used_up_is_refused),
+		TEST(a_superblock_whose_numbers_are_used_up_is_refused),
 		TEST(the_older_superblock_serves_when_the_newer_is_torn),
 		TEST(a_cut_or_foreign_image_is_refused),
 		TEST(a_failed_sync_frees_nothing),
