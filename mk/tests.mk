@@ -57,7 +57,7 @@ model: $(DEPS)/.done
 mutants: $(DEPS)/.done
 	@tests/mutants.py $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
 
-# --- fuzzers
+# --- fuzzers. `make test` tries the same inputs each time, so that a commit passes or does not; `make fuzz` goes on to others.
 fuzz_CC := clang
 fuzz_LDFLAGS := -fsanitize=fuzzer,address,undefined
 # New paths are looked for in what is tested, not in what makes its inputs and judges it.
@@ -77,7 +77,7 @@ $(foreach t,$(FUZZ_ALL),$(eval $(call program,fuzz,$(t),tests/fuzz/$(t).c \
 
 fuzz-build: $(FUZZ:%=$(B)/fuzz/%)
 fuzz: fuzz-build
-	@tests/run --variant $(VARIANT) fuzz --fuzz-time $(FUZZ_TIME) $(if $(T),--only '$(T)')
+	@tests/run --variant $(VARIANT) fuzz --fuzz-seed 0 --fuzz-time $(FUZZ_TIME) $(if $(T),--only '$(T)')
 
 # --- everything. Negative controls boot other variants, which are built as well: those that a system test names. Most of them
 # differ in nothing but the hypervisor.
