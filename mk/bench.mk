@@ -10,9 +10,9 @@ BENCH_MODULES := brd crc32c_generic crc32c_intel aesni_intel ctr gcm ghash_gener
 
 .PHONY: bench bench-images bench-tools bench-profile bench-scaling bench-publish
 bench-tools: $(BENCH)/count.so $(BENCH)/load
-$(BENCH)/count.so: tests/bench/count.c tests/bench/decode.c tests/bench/decode.h
+$(BENCH)/count.so: tests/bench/plugin.sh tests/bench/count.c tests/bench/decode.c tests/bench/decode.h
 	@mkdir -p $(@D)
-	@gcc -std=gnu11 -O2 $(WARN) -shared -fPIC -o $@ $(filter %.c,$^)
+	@$< $@
 $(BENCH)/load: tests/bench/load.c tests/bench/mark.h
 	@mkdir -p $(@D)
 	@gcc $(USER_CFLAGS) -O2 -static -o $@ $<

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * A plugin for QEMU's emulation (plugin API version 1): counts every executed instruction by who executed it, and what instructions do not
+ * A plugin for QEMU's emulation (plugin API version 1; with -DPLUGIN_API=4 the one of QEMU 9.1 and later): counts every executed instruction by who executed it, and what instructions do not
  * price. It writes all its counters, one line of JSON, whenever the machine executes a mark: an eight-byte NOP (0f 1f 84 00) whose
  * displacement is 0x7e5eKNNN, K being the kind and NNN a number. A NOP leaves no guest, so marks work at any depth.
  *
@@ -38,19 +38,14 @@ EXPORT int qemu_plugin_install(plugin_id id, const void *info, int argc, char **
 void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id, void (*cb)(plugin_id, struct qemu_plugin_tb *));
 void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb, insn_cb *cb, int flags, void *data);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, insn_cb *cb, int flags, void *data);
-void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *insn, int op, void *ptr, uint64_t imm);
 void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn, mem_cb *cb, int flags, int rw, void *data);
-void qemu_plugin_register_vcpu_mem_inline(struct qemu_plugin_insn *insn, int rw, int op, void *ptr, uint64_t imm);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t i);
-const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
 size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
 uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
 void *qemu_plugin_insn_haddr(const struct qemu_plugin_insn *insn);
 
 enum { ADD_U64 = 0, NO_REGS = 0 };
-
-int qemu_plugin_version = 1;
 
 enum domain { HV, HOST, GUEST, DOMAINS };
 static const char *const domains[] = { "hv", "host", "guest" };
@@ -64,9 +59,102 @@ static const char *const events[] = { EVENTS(NAME) };
 enum { MARK_BEGIN = 1, MARK_END, MARK_POINT };
 static const char *const kinds[] = { "?", "begin", "end", "point" };
 
-/* What is counted. Added to by code that QEMU generates. */
-static uint64_t executed[CLASSES], happened[DOMAINS][EVENT_NR], strange;
+/* What is counted, added to by code that QEMU generates. */
+#define WATCHED 64
+#define PLACES (1u << 21)
+struct counters {
+	uint64_t executed[CLASSES], happened[DOMAINS][EVENT_NR], watched[WATCHED], place[PLACES];
+};
 
+#if PLUGIN_API < 2
+int qemu_plugin_version = 1;
+void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *insn, int op, void *ptr, uint64_t imm);
+void qemu_plugin_register_vcpu_mem_inline(struct qemu_plugin_insn *insn, int rw, int op, void *ptr, uint64_t imm);
+const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
+
+static struct counters counters;
+
+static bool counters_make(void)
+{
+	return true;
+}
+
+static struct counters *counted(void)
+{
+	return &counters;
+}
+
+static void add(struct qemu_plugin_insn *insn, size_t counter, uint64_t n)
+{
+	qemu_plugin_register_vcpu_insn_exec_inline(insn, ADD_U64, (char *)&counters + counter, n);
+}
+
+static void add_access(struct qemu_plugin_insn *insn, int rw, size_t counter, uint64_t n)
+{
+	qemu_plugin_register_vcpu_mem_inline(insn, rw, ADD_U64, (char *)&counters + counter, n);
+}
+
+static size_t bytes_of(const struct qemu_plugin_insn *insn, uint8_t *bytes)
+{
+	size_t size = qemu_plugin_insn_size(insn);
+
+	memcpy(bytes, qemu_plugin_insn_data(insn), size);
+	return size;
+}
+#else
+/* Counters of each virtual CPU; there is one. */
+struct qemu_plugin_scoreboard;
+typedef struct {
+	struct qemu_plugin_scoreboard *score;
+	size_t offset;
+} plugin_u64;
+
+int qemu_plugin_version = PLUGIN_API;
+struct qemu_plugin_scoreboard *qemu_plugin_scoreboard_new(size_t size);
+void *qemu_plugin_scoreboard_find(struct qemu_plugin_scoreboard *score, unsigned int vcpu);
+void qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(struct qemu_plugin_insn *insn, int op, plugin_u64 entry, uint64_t imm);
+void qemu_plugin_register_vcpu_mem_inline_per_vcpu(struct qemu_plugin_insn *insn, int rw, int op, plugin_u64 entry, uint64_t imm);
+size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *insn, void *bytes, size_t size);
+
+static struct qemu_plugin_scoreboard *score;
+
+static bool counters_make(void)
+{
+	score = qemu_plugin_scoreboard_new(sizeof(struct counters));
+	return score;
+}
+
+static struct counters *counted(void)
+{
+	return qemu_plugin_scoreboard_find(score, 0);
+}
+
+static void add(struct qemu_plugin_insn *insn, size_t counter, uint64_t n)
+{
+	qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, ADD_U64, (plugin_u64){ score, counter }, n);
+}
+
+static void add_access(struct qemu_plugin_insn *insn, int rw, size_t counter, uint64_t n)
+{
+	qemu_plugin_register_vcpu_mem_inline_per_vcpu(insn, rw, ADD_U64, (plugin_u64){ score, counter }, n);
+}
+
+static size_t bytes_of(const struct qemu_plugin_insn *insn, uint8_t *bytes)
+{
+	return qemu_plugin_insn_data(insn, bytes, INSN_MAX);
+}
+#endif
+#define COUNTER(member) offsetof(struct counters, member)
+
+static struct decoded decode_insn(const struct qemu_plugin_insn *insn)
+{
+	uint8_t bytes[INSN_MAX];
+	size_t size = bytes_of(insn, bytes);
+
+	return decode(bytes, size);
+}
+
+static uint64_t strange;
 static enum domain root = HOST, current, entering = GUEST;
 static uint64_t hv_low, hv_high, who, who_first;
 static bool check;
@@ -103,7 +191,7 @@ static void on_who(unsigned int vcpu, uint32_t info, uint64_t vaddr, void *data)
 	if (root == HV) {
 		entering = next;
 	} else {
-		happened[HV][EVENT_pv_entry]++;
+		counted()->happened[HV][EVENT_pv_entry]++;
 		current = next;
 	}
 }
@@ -156,8 +244,7 @@ static void on_exit_from(unsigned int vcpu, void *data)
 
 /* ------------------------------------------------------------------ places of the hypervisor's: watch= */
 
-#define WATCHED 64
-static uint64_t watch_at[WATCHED], watched[WATCHED];
+static uint64_t watch_at[WATCHED];
 static const char *watch_names[WATCHED];
 static unsigned int watch_nr;
 
@@ -183,7 +270,7 @@ static void watch(struct qemu_plugin_insn *insn)
 
 	for (i = 0; i < watch_nr; i++)
 		if (watch_at[i] == qemu_plugin_insn_vaddr(insn))
-			qemu_plugin_register_vcpu_insn_exec_inline(insn, ADD_U64, &watched[i], 1);
+			add(insn, COUNTER(watched) + i * sizeof(uint64_t), 1);
 }
 
 static void on_check(unsigned int vcpu, void *data)
@@ -197,68 +284,34 @@ static void on_check(unsigned int vcpu, void *data)
 
 /* ------------------------------------------------------------------ how often each instruction runs: profile= */
 
+/* Open addressing; an entry's number is its counter's. */
 struct place {
-	uint64_t vaddr, count;
+	uint64_t vaddr;
 	enum class class;
+	bool used;
 };
 
 static int profile = -1;
-static struct place **places;
-static size_t place_size, place_nr;
+static struct place *places;
 
-static size_t place_slot(uint64_t vaddr, enum class class)
+static size_t place_of(uint64_t vaddr, enum class class)
 {
+	static size_t used;
 	size_t i = (vaddr * 0x9e3779b97f4a7c15 >> 20) + class;
 
-	for (i &= place_size - 1; places[i] && (places[i]->vaddr != vaddr || places[i]->class != class); i = (i + 1) & (place_size - 1))
+	for (i &= PLACES - 1; places[i].used && (places[i].vaddr != vaddr || places[i].class != class); i = (i + 1) & (PLACES - 1))
 		;
-	return i;
-}
-
-static void places_grow(void)
-{
-	struct place **old = places;
-	size_t i, size = place_size;
-
-	place_size = size ? size * 2 : 1 << 20;
-	places = calloc(place_size, sizeof(*places));
-	if (!places)
+	if (!places[i].used && ++used > PLACES / 4 * 3) {
+		fprintf(stderr, "count: more than %u instructions to profile\n", PLACES / 4 * 3);
 		abort();
-	for (i = 0; i < size; i++)
-		if (old[i])
-			places[place_slot(old[i]->vaddr, old[i]->class)] = old[i];
-	free(old);
-}
-
-static struct place *place_of(uint64_t vaddr, enum class class)
-{
-	size_t i;
-
-	if (place_nr * 2 >= place_size)
-		places_grow();
-	i = place_slot(vaddr, class);
-	if (!places[i]) {
-		places[i] = calloc(1, sizeof(**places));
-		if (!places[i])
-			abort();
-		places[i]->vaddr = vaddr;
-		places[i]->class = class;
-		place_nr++;
 	}
-	return places[i];
-}
-
-static void places_clear(void)
-{
-	size_t i;
-
-	for (i = 0; i < place_size; i++)
-		if (places[i])
-			places[i]->count = 0;
+	places[i] = (struct place){ vaddr, class, true };
+	return i;
 }
 
 static void places_write(void)
 {
+	const uint64_t *count = counted()->place;
 	char name[sizeof(out_name) + 16];
 	FILE *file;
 	size_t i;
@@ -267,10 +320,9 @@ static void places_write(void)
 	file = fopen(name, "w");
 	if (!file)
 		return;
-	for (i = 0; i < place_size; i++)
-		if (places[i] && places[i]->count)
-			fprintf(file, "%s %llx %llu\n", classes[places[i]->class], (unsigned long long)places[i]->vaddr,
-				(unsigned long long)places[i]->count);
+	for (i = 0; i < PLACES; i++)
+		if (count[i])
+			fprintf(file, "%s %llx %llu\n", classes[places[i].class], (unsigned long long)places[i].vaddr, (unsigned long long)count[i]);
 	fclose(file);
 }
 
@@ -297,14 +349,14 @@ static void on_mark(unsigned int vcpu, void *data)
 		places_write();
 	fprintf(out, "{\"mark\": \"%s\", \"number\": %u, \"domain\": \"%s\", \"strange\": %llu", kinds[kind], (unsigned int)mark & 0xfff, domains[current],
 		(unsigned long long)strange);
-	write_numbers("instructions", classes, executed, CLASSES);
+	write_numbers("instructions", classes, counted()->executed, CLASSES);
 	for (i = 0; i < DOMAINS; i++)
-		write_numbers(domains[i], events, happened[i], EVENT_NR);
-	write_numbers("watched", watch_names, watched, (int)watch_nr);
+		write_numbers(domains[i], events, counted()->happened[i], EVENT_NR);
+	write_numbers("watched", watch_names, counted()->watched, (int)watch_nr);
 	fputs("}\n", out);
 	fflush(out);
 	if (kind == MARK_BEGIN && interval == profile)
-		places_clear();
+		memset(counted()->place, 0, sizeof(counted()->place));
 }
 
 /* ------------------------------------------------------------------ translation */
@@ -313,18 +365,18 @@ static void instrument(struct qemu_plugin_insn *insn)
 {
 	uint64_t vaddr = qemu_plugin_insn_vaddr(insn);
 	enum class class = class_of(vaddr);
-	uint64_t *counts = happened[domain_of(vaddr)];
-	struct decoded d = decode(qemu_plugin_insn_data(insn), qemu_plugin_insn_size(insn));
+	size_t events_at = COUNTER(happened) + domain_of(vaddr) * sizeof(counted()->happened[0]);
+	struct decoded d = decode_insn(insn);
 
-	qemu_plugin_register_vcpu_insn_exec_inline(insn, ADD_U64, &executed[class], 1);
+	add(insn, COUNTER(executed) + class * sizeof(uint64_t), 1);
 	if (profile >= 0)
-		qemu_plugin_register_vcpu_insn_exec_inline(insn, ADD_U64, &place_of(vaddr, class)->count, 1);
+		add(insn, COUNTER(place) + place_of(vaddr, class) * sizeof(uint64_t), 1);
 	if (d.event >= 0)
-		qemu_plugin_register_vcpu_insn_exec_inline(insn, ADD_U64, &counts[d.event], 1);
+		add(insn, events_at + d.event * sizeof(uint64_t), 1);
 	if (d.string_event >= 0) {
 		/* By their accesses: QEMU begins the instruction once more to find the count at zero. */
-		qemu_plugin_register_vcpu_mem_inline(insn, d.rw, ADD_U64, &counts[d.string_event], 1);
-		qemu_plugin_register_vcpu_mem_inline(insn, d.rw, ADD_U64, &counts[d.string_event + 1], d.width);
+		add_access(insn, d.rw, events_at + d.string_event * sizeof(uint64_t), 1);
+		add_access(insn, d.rw, events_at + (d.string_event + 1) * sizeof(uint64_t), d.width);
 	}
 	if (class == CLASS_HV)
 		watch(insn);
@@ -358,7 +410,7 @@ static void translated(plugin_id id, struct qemu_plugin_tb *tb)
 	if (vaddr == who && class_of(vaddr) == CLASS_HV) {
 		for (i = 0; i < n; i++) {
 			insn = qemu_plugin_tb_get_insn(tb, i);
-			if (decode(qemu_plugin_insn_data(insn), qemu_plugin_insn_size(insn)).load) {
+			if (decode_insn(insn).load) {
 				/* For both kinds: QEMU 7.2 does not call back for loads alone. */
 				qemu_plugin_register_vcpu_mem_cb(insn, on_who, NO_REGS, MEM_R | MEM_W, NULL);
 				break;
@@ -393,7 +445,8 @@ static bool option(const char *text)
 		return watch_read(text + 6);
 	if (!strncmp(text, "profile=", 8)) {
 		profile = (int)strtoul(text + 8, &end, 10);
-		return !*end;
+		places = calloc(PLACES, sizeof(*places));
+		return !*end && places;
 	}
 	check = !strcmp(text, "check=1");
 	return check;
@@ -409,8 +462,8 @@ int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv)
 			fprintf(stderr, "count: cannot take the option %s\n", argv[i]);
 			return -1;
 		}
-	if (!out) {
-		fprintf(stderr, "count: out=FILE is missing\n");
+	if (!out || !counters_make()) {
+		fprintf(stderr, "count: out=FILE is missing, or memory\n");
 		return -1;
 	}
 	current = root;

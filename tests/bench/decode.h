@@ -14,6 +14,7 @@
 enum event { EVENTS(ENUM) EVENT_NR };
 
 #define MARK 0x7e5e
+#define INSN_MAX 16
 enum { MEM_R = 1, MEM_W = 2 };
 
 struct decoded {

@@ -22,8 +22,7 @@ def known():
         n = {name.lower(): int(value) for name, value in re.findall(r"#define KNOWN_(\w+) (\d+)", f.read())}
     with tempfile.TemporaryDirectory(prefix="tsr-") as top:
         plugin, kernel, out = (os.path.join(top, name) for name in ("count.so", "known.elf", "out"))
-        subprocess.check_call(["gcc", "-std=gnu11", "-O2", "-shared", "-fPIC", "-o", plugin, os.path.join(BENCH, "count.c"),
-                               os.path.join(BENCH, "decode.c")])
+        subprocess.check_call([os.path.join(BENCH, "plugin.sh"), plugin])
         subprocess.check_call(["gcc", "-m32", "-nostdlib", "-static", "-Wl,-Ttext=0x1000000,--build-id=none", "-o", kernel,
                                os.path.join(BENCH, "known.S")])
         who = contenders.symbol(kernel, "enter")
