@@ -330,6 +330,11 @@ static int setup_works(struct queue *queue)
 	queue->buffers = mmap(NULL, queue->works * BUFFER_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (!queue->work || queue->buffers == MAP_FAILED)
 		return -ENOMEM;
+	/*
+	 * In small pages: a little of each is used most of the time, and what lies across two huge ones may be sent as one piece, which TCP of Linux 6.1 takes
+	 * for an overrun where both of its ends are on this machine. A kernel without huge pages refuses, and needs none of it.
+	 */
+	(void)madvise(queue->buffers, queue->works * BUFFER_SIZE, MADV_NOHUGEPAGE);
 	for (uint32_t i = 0; i < queue->works; i++) {
 		queue->work[i].queue = queue;
 		queue->work[i].buffer = queue->buffers + i * BUFFER_SIZE;
