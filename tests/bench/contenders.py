@@ -132,7 +132,9 @@ SUITES = {"plain": "plain", "xts": "XTS", "gcm": "AES-256-GCM over dm-integrity"
 def peers():
     for suite, text in SUITES.items():
         yield Contender(f"none-{suite}", f"no hypervisor, {text}", "none", "none.img", f"suite={suite}", inside="host")
-        yield Contender(f"kvm-{suite}", f"KVM, {text}", "kvm", "kvm.img", f"suite={suite}")
+        # Linux has a fast AEGIS-128 only on processors with XSAVE, which KVM's guests cannot have on this emulation (README.md).
+        if suite != "aegis":
+            yield Contender(f"kvm-{suite}", f"KVM, {text}", "kvm", "kvm.img", f"suite={suite}")
     for kind in ("pv", "pvh"):
         for suite, text in SUITES.items():
             yield Xen(f"xen-{kind}-{suite}", f"Xen {kind.upper()}, {text}", kind, f"suite={suite}")
