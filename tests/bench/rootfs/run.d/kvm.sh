@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
-# shellcheck shell=sh disable=SC2154	# variables are /init's
+# shellcheck shell=sh disable=SC2154,SC1091	# variables are /init's
 # KVM's host; one guest, whose disk is /dev/ram0. Its memory is huge pages. tune=poll leaves KVM's polling of halted CPUs on. Without XSAVE,
 # since with it signal frames of the guest break on QEMU 7.2: KVM and the emulated processor do not agree.
-modprobe brd rd_nr=1 rd_size=131072
+. /run.d/brd.sh
 modprobe kvm_amd
 [ "$tune" = poll ] || echo 0 >/sys/module/kvm/parameters/halt_poll_ns
 echo 136 >/proc/sys/vm/nr_hugepages

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
-# shellcheck shell=sh disable=SC2154	# variables are /init's
+# shellcheck shell=sh disable=SC2154,SC1091,SC2034	# variables are /init's, and disks brd.sh's
 # The host in Tessera's container: one guest, whose sealed disk is /dev/ram0. The guest's console is shown on the host's. Before it come
 # guests that are idle, with a disk each, or with tokens alone (fill=N).
-modprobe brd rd_nr=8 rd_size=131072
+disks=8
+. /run.d/brd.sh
 modprobe tessera_host
 load point 0
 option=''

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
-# shellcheck shell=sh disable=SC2154,SC2086	# variables are /init's
+# shellcheck shell=sh disable=SC2154,SC2086,SC1091	# variables are /init's
 # Xen's first domain; one guest (type=pv or pvh), whose disk is /dev/ram0. `xl create -F` waits for its end without polling.
 # The time stamp counter is native, as it is on any processor whose counter is invariant; QEMU's is not said to be.
-modprobe brd rd_nr=1 rd_size=131072
+. /run.d/brd.sh
 for m in xen-privcmd xen-evtchn xen-gntdev xen-gntalloc xenfs; do modprobe $m; done
 back=''
 [ "$tune" != ungranted ] || back=feature_persistent=0
