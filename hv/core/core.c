@@ -17,8 +17,7 @@ static void give_to_host(uint64_t first, uint64_t end)
 {
 	if (first >= end)
 		return;
-	for (uint64_t m = first; m < end; m++)
-		frame_put(mfn(m), (struct frame){ .state = FRAME_OWNED, .owner = DOMAIN_HOST, .gfn = (uint32_t)m });
+	frame_fill(first, end, (struct frame){ .state = FRAME_OWNED, .owner = DOMAIN_HOST });
 	arch_leaf_fill(core_host(), (struct ram_range){ first, end - first });
 	arch_dma_fill((struct ram_range){ first, end - first });
 }
@@ -37,11 +36,10 @@ static void fill_frames(void)
 	}
 	if (!frame_run_ok(boot.hv.first, boot.hv.count))
 		arch_halt("hypervisor beyond the frame table");
-	for (uint64_t m = boot.hv.first; m < hv_end; m++) {
+	for (uint64_t m = boot.hv.first; m < hv_end; m++)
 		if (frame_of(mfn(m))->state != FRAME_NONE)
 			arch_halt("RAM ranges overlap the hypervisor");
-		frame_put(mfn(m), (struct frame){ .state = FRAME_HV, .owner = DOMAIN_HV, .gfn = (uint32_t)m });
-	}
+	frame_fill(boot.hv.first, hv_end, (struct frame){ .state = FRAME_HV, .owner = DOMAIN_HV });
 #ifdef TSR_TEST_NO_PROTECT
 	arch_leaf_fill(core_host(), boot.hv);
 	arch_dma_fill(boot.hv);

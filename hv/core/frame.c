@@ -44,6 +44,14 @@ void frame_put(mfn_t m, struct frame to)
 	oracle_touched(m);
 }
 
+void frame_fill(uint64_t first, uint64_t end, struct frame to)
+{
+	for (uint64_t m = first; m < end; m++) {
+		to.gfn = (uint32_t)m;
+		frame_put(mfn(m), to);
+	}
+}
+
 bool frame_run_ok(uint64_t first, uint64_t count)
 {
 	return first < nr_frames && count <= nr_frames - first;

@@ -123,12 +123,12 @@ static void map_devices(void)
 		while (level && mem_has_ram(a, 1ull << (12 + 9 * level)))
 			level--;
 		step = 1ull << (12 + 9 * level);
-		if (level == 0 && mem_is_ram(a, PAGE))
-			continue;
 		if (level == 0 && !(a % PAGE_2M) && mem_is_ram(a, PAGE_2M)) {
 			step = PAGE_2M;
 			continue;
 		}
+		if (level == 0 && mem_is_ram(a, PAGE))
+			continue;
 		*boot_entry(a >> 12, level) = a | N_TABLE | (level ? N_PS : 0);
 	}
 }
