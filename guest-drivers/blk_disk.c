@@ -24,18 +24,11 @@ static int op_of(const struct request *rq)
 	}
 }
 
-static void kick(struct blk_mq_hw_ctx *hctx)
+/* Takes over what is to be done. An error: this is no request for us. */
+static blk_status_t take(struct blk *b, struct request *rq)
 {
-	blk_q_kick(hctx->driver_data);
-}
-
-static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_queue_data *bd)
-{
-	struct blk_queue *q = hctx->driver_data;
-	struct request *rq = bd->rq;
 	struct blk_req *req = blk_mq_rq_to_pdu(rq);
 	int op = op_of(rq);
-	unsigned long flags;
 
 	if (op < 0)
 		return BLK_STS_NOTSUPP;
@@ -49,7 +42,7 @@ static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_que
 		req->count = blk_rq_sectors(rq) / SECTORS;
 		req->block = blk_rq_pos(rq) / SECTORS;
 		if (WARN_ON_ONCE(blk_rq_sectors(rq) % SECTORS || blk_rq_pos(rq) % SECTORS || req->count == 0 ||
-				 req->count > q->blk->max_blocks || req->block + req->count > q->blk->blocks))
+				 req->count > b->max_blocks || req->block + req->count > b->blocks))
 			return BLK_STS_IOERR;
 	}
 	if (op != TSR_BLK_READ && op != TSR_BLK_FLUSH && rq->cmd_flags & REQ_FUA)
@@ -57,12 +50,66 @@ static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_que
 	if (op == TSR_BLK_WRITE_ZEROES && (req_op(rq) == REQ_OP_DISCARD || !(rq->cmd_flags & REQ_NOUNMAP)))
 		req->flags |= TSR_BLK_UNMAP;
 	blk_mq_start_request(rq);
+	return BLK_STS_OK;
+}
+
+static void give(struct blk_queue *q, struct list_head *reqs)
+{
+	unsigned long flags;
+
 	spin_lock_irqsave(&q->lock, flags);
-	list_add_tail(&req->node, &q->incoming);
+	list_splice_tail(reqs, &q->incoming);
 	spin_unlock_irqrestore(&q->lock, flags);
+}
+
+static void kick(struct blk_mq_hw_ctx *hctx)
+{
+	blk_q_kick(hctx->driver_data);
+}
+
+static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_queue_data *bd)
+{
+	struct blk_queue *q = hctx->driver_data;
+	struct blk_req *req = blk_mq_rq_to_pdu(bd->rq);
+	blk_status_t status = take(q->blk, bd->rq);
+	LIST_HEAD(one);
+
+	if (status != BLK_STS_OK)
+		return status;
+	list_add(&req->node, &one);
+	give(q, &one);
 	if (bd->last)
 		blk_q_kick(q);
 	return BLK_STS_OK;
+}
+
+/* What a task has plugged. Mostly all are of the queue of one processor. */
+static void queue_rqs(blk_kernel_list *list)
+{
+	struct blk_mq_hw_ctx *hctx = NULL;
+	struct request *rq;
+	LIST_HEAD(reqs);
+
+	while ((rq = rq_list_pop(list))) {
+		struct blk_req *req = blk_mq_rq_to_pdu(rq);
+		blk_status_t status = take(rq->q->queuedata, rq);
+
+		if (status != BLK_STS_OK) {
+			blk_mq_end_request(rq, status);
+			continue;
+		}
+		if (hctx && hctx != rq->mq_hctx) {
+			give(hctx->driver_data, &reqs);
+			INIT_LIST_HEAD(&reqs);
+			kick(hctx);
+		}
+		hctx = rq->mq_hctx;
+		list_add_tail(&req->node, &reqs);
+	}
+	if (!hctx)
+		return;
+	give(hctx->driver_data, &reqs);
+	kick(hctx);
 }
 
 /* A host may take as long as it likes: requests wait. */
@@ -81,6 +128,7 @@ static int init_hctx(struct blk_mq_hw_ctx *hctx, void *data, unsigned int index)
 
 static const struct blk_mq_ops mq_ops = {
 	.queue_rq = queue_rq,
+	.queue_rqs = queue_rqs,
 	.commit_rqs = kick,
 	.timeout = timeout,
 	.init_hctx = init_hctx,

@@ -6,6 +6,13 @@
 #include <linux/blk-mq.h>
 #include <linux/version.h>
 
+/* What queue_rqs is given. Where it is only a first request, Linux has macros for it; distributions' kernels changed that in between versions. */
+#ifdef rq_list_pop
+typedef struct request *blk_kernel_list;
+#else
+typedef struct rq_list blk_kernel_list;
+#endif
+
 /*
  * blk_kernel_disk: a disk without seeks; discard_sectors: at most, in one request.
  * blk_kernel_cache: whether it has a cache that FLUSH and FUA reach; nothing is in flight.
