@@ -30,13 +30,14 @@
 #include "proto/disk.h"
 #include "proto/seal.h"
 #include "proto/turns.h"
+#include "blk_cursor.h"
 #include "tessera_bus.h"
 
 #define BLK_DEPTH     64u /* of each ring */
 #define BLK_POOL_MAX  TSR_TOKEN_MAX_PAGES
 #define BLK_POOL_MIN  TSR_BLK_DIRECT_BLOCKS
 #define BLK_KEYS      4u  /* epochs' keys that a queue keeps */
-#define BLK_STRETCH   32u /* blocks that are sealed or opened without a break */
+#define BLK_STRETCH   32u /* blocks that are sealed or opened without a break, of one request or several */
 #define BLK_OWN       32u /* requests of the thread's own at once */
 
 struct blk;
@@ -65,8 +66,10 @@ struct blk_aead {
 	struct scatterlist from[3], to[3];
 	u8 nonce[TSR_AEGIS_NONCE]; /* with what AES_256_GCM does not take of it zero */
 	u8 tag[TSR_TAG_SIZE];
-	struct tsr_seal_aad aad;
+	u8 made[TSR_AEGIS_TAG]; /* AEGIS_128L, opening: the tag of what is there */
+	struct tsr_seal_aad aad; /* a queue's: with the disk's part filled in once */
 	u64 zero; /* behind aad, for AEGIS */
+	struct tsr_seal seal; /* of the block that is being sealed or opened */
 };
 
 struct blk_key {
@@ -74,14 +77,6 @@ struct blk_key {
 	u8 bytes[TSR_AEGIS_KEY]; /* AEGIS_128L */
 	u32 epoch; /* 0: none */
 	u64 used;
-};
-
-/* Where in a request of the block layer the next block's text lies. */
-struct blk_cursor {
-	void *at; /* and so many bytes from there on */
-	u32 left;
-	struct bio *bio; /* what follows them */
-	struct bvec_iter iter;
 };
 
 /* Written by the worker or the thread with the queue's mutex held; read by anybody. */
@@ -118,9 +113,12 @@ struct blk_queue {
 	DECLARE_BITMAP(sent, BLK_DEPTH);    /* pushed, and not completed */
 	struct timer_list later;            /* a limit was reached: looks again */
 	u32 sq_tail, sq_told, cq_head;
+	struct tsr_blk_request named;       /* about to be pushed: the ring gets a copy. Reserved fields stay zero */
 
 	void *bounce; /* two private blocks: for ciphertext that must not be shared memory, and for a text in pieces */
 	struct blk_aead *aead;
+	struct blk_cursor cursor; /* in the request that is being sealed or opened */
+	u32 stretch;  /* blocks until the FPU is given back; 0: it is not ours */
 	struct blk_key key[BLK_KEYS], *key_last;
 	u64 key_clock;
 	struct blk_counters count;
@@ -213,15 +211,17 @@ struct blk_aead *blk_aead_alloc(const struct blk_key *key);
 void blk_aead_free(struct blk_aead *aead);
 int blk_key_init(struct blk_key *key, u32 suite);
 void blk_key_exit(struct blk_key *key);
-/* Worker. Around calls of the two below, for BLK_STRETCH blocks at most: in between nothing sleeps. */
-void blk_aead_begin(struct blk_queue *q);
-void blk_aead_end(struct blk_queue *q);
-/* Worker. Seals one block under a fresh counter: text (private; NULL: a zero block) into to, which may be shared memory. */
-int blk_seal(struct blk_queue *q, u64 block, void *to, const void *text, struct tsr_seal *seal);
-/* Worker. Opens one block of what may be shared memory into text (private). -EBADMSG: not authentic, text is zeroed; other errors: could not be tried. */
-int blk_open(struct blk_queue *q, u64 block, void *text, const void *from, const struct tsr_seal *seal);
-/* Worker. Forgets all keys: they are another disk's or another attach's. Also by the thread with the queue's mutex. */
-void blk_keys_forget(struct blk_queue *q);
+/* Worker. Seals one block under a fresh counter: text (private; NULL: a zero block) into to, which may be shared memory. Its seal is q->aead->seal. */
+int blk_seal(struct blk_queue *q, u64 block, void *to, const void *text);
+/*
+ * Worker. Opens one block of what may be shared memory into text (private), by q->aead->seal. -EBADMSG: not authentic, text is zeroed; other errors:
+ * could not be tried.
+ */
+int blk_open(struct blk_queue *q, u64 block, void *text, const void *from);
+/* Worker. After either of these two the FPU may still be held: this gives it back, before anything that may sleep or is not ours. */
+void blk_aead_rest(struct blk_queue *q);
+/* Worker. What is cached of the disk is another one's or another attach's: forgets its keys. Also by the thread with the queue's mutex. */
+void blk_aead_renew(struct blk_queue *q);
 /* Thread. Takes the disk's lease with the key: -EBUSY if another guest has it. */
 int blk_header_key(struct blk *b);
 int blk_header_seal(struct blk *b, struct blk_header *header);
@@ -229,19 +229,10 @@ int blk_header_verify(struct blk *b, struct blk_header *header);
 
 /* blk_ring.c: with the queue's mutex held. Errors mean that the backend broke the rules. */
 void blk_ring_reset(struct blk_queue *q);
-void blk_ring_push(struct blk_queue *q, const struct tsr_blk_request *request);
 int blk_ring_publish(struct blk_queue *q);
 int blk_ring_completions(struct blk_queue *q);
-int blk_ring_pop(struct blk_queue *q, struct tsr_blk_completion *completion);
 void blk_ring_popped(struct blk_queue *q);
 bool blk_ring_arm(struct blk_queue *q);
-
-/* blk_pool.c: with the queue's mutex held. */
-bool blk_pool_take(struct blk_queue *q, struct blk_req *req); /* false: too few pages are free */
-void blk_pool_give(struct blk_queue *q, const struct blk_req *req);
-void *blk_pool_data(struct blk_queue *q, const struct blk_req *req, u32 i); /* the shared page of a block */
-void *blk_pool_seals(struct blk_queue *q, const struct blk_req *req, u32 slot);
-void blk_pool_name(struct blk_queue *q, const struct blk_req *req, struct tsr_blk_request *request); /* says in the request where */
 
 /* blk_strict.c: with the queue's mutex held. */
 void blk_strict_add(struct blk_queue *q, u32 slot, const struct tsr_blk_request *request); /* the request waits for its token */
@@ -250,11 +241,9 @@ int blk_strict_revoke(struct blk_queue *q, const struct tsr_blk_completion done[
 int blk_strict_revoke_all(struct blk_queue *q); /* by the thread, after the queue was stopped */
 
 /* blk_request.c: with the queue's mutex held. */
-u32 blk_req_pages(const struct blk_req *req); /* of the data run */
 bool blk_req_claim(struct blk_queue *q, struct blk_req *req); /* false: the queue is kicked when it is worth another try */
 void blk_req_claim_waited(struct blk_queue *q);               /* no request of the queue waits for a claim any more */
-blk_status_t blk_req_refuse(struct blk_queue *q, const struct blk_req *req); /* what can be told without the backend */
-int blk_req_fill(struct blk_queue *q, struct blk_req *req, u32 slot);
+blk_status_t blk_req_prepare(struct blk_queue *q, struct blk_req *req, u32 slot); /* to be sent: an error can be told without the backend */
 /* These two end the request: it may be gone afterwards. */
 void blk_req_fail(struct blk_queue *q, struct blk_req *req, blk_status_t status);
 void blk_req_finish(struct blk_queue *q, struct blk_req *req, u32 slot, u8 status);
@@ -277,22 +266,6 @@ int blk_exec(struct blk *b, u32 nr);
 int blk_disk_init(struct blk *b);
 void blk_disk_exit(struct blk *b);
 void blk_disk_cache(struct blk *b); /* thread, before serving: whether Linux has to flush, in this session */
-void blk_cursor_init(struct blk_cursor *cursor, struct request *rq);
-void blk_cursor_more(struct blk_cursor *cursor);
-void blk_cursor_copy(struct blk_cursor *cursor, void *block, bool gather); /* the next block, in pieces: out of the request or into it */
-
-/* The next block's text, if it lies in one piece; the cursor then moves on. Else NULL. */
-static inline void *blk_cursor_next(struct blk_cursor *cursor)
-{
-	if (!cursor->left)
-		blk_cursor_more(cursor);
-	if (cursor->left < TSR_BLOCK_SIZE)
-		return NULL;
-	cursor->left -= TSR_BLOCK_SIZE;
-	cursor->at += TSR_BLOCK_SIZE;
-	return cursor->at - TSR_BLOCK_SIZE;
-}
-
 
 /* blk_session.c */
 int blk_thread(void *arg);

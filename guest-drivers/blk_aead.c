@@ -69,18 +69,16 @@ void blk_aead_free(struct blk_aead *aead)
 	kfree(aead);
 }
 
-/* Between blk_aead_begin and blk_aead_end. */
-static int aegis(struct blk_aead *aead, const struct blk_key *key, const void *assoc, u32 assoc_size, void *to, const void *from, u32 size,
-		 bool seal)
+/* With the FPU. */
+static __always_inline int aegis(struct blk_aead *aead, const struct blk_key *key, const void *assoc, u32 assoc_size, void *to, const void *from,
+				 u32 size, bool seal)
 {
-	u8 tag[TSR_AEGIS_TAG];
-
 	if (seal) {
 		tsr_aegis_seal(aead->tag, to, from, size, assoc, assoc_size, aead->nonce, key->bytes);
 		return 0;
 	}
-	tsr_aegis_open(tag, to, from, size, assoc, assoc_size, aead->nonce, key->bytes);
-	return tsr_aegis_same(tag, aead->tag) ? 0 : -EBADMSG;
+	tsr_aegis_open(aead->made, to, from, size, assoc, assoc_size, aead->nonce, key->bytes);
+	return tsr_aegis_same(aead->made, aead->tag) ? 0 : -EBADMSG;
 }
 
 static void set_list(struct scatterlist sg[3], const void *assoc, u32 assoc_size, const void *text, u32 size, const void *tag)
@@ -105,32 +103,38 @@ static int gcm(struct blk_aead *aead, const struct blk_key *key, const void *ass
 	return crypto_wait_req(seal ? crypto_aead_encrypt(aead->req) : crypto_aead_decrypt(aead->req), &aead->wait);
 }
 
-/* aead->nonce is set; aead->tag goes in when opening and comes out when sealing. size 0: there is no text. */
-static int blk_crypt(struct blk_aead *aead, const struct blk_key *key, const void *assoc, u32 assoc_size, void *to, const void *from, u32 size,
-		     bool seal)
-{
-	return key->tfm ? gcm(aead, key, assoc, assoc_size, to, from, size, seal) :
-			  aegis(aead, key, assoc, assoc_size, to, from, size, seal);
-}
-
-void blk_aead_begin(struct blk_queue *q)
-{
-	if (q->blk->disk.suite == TSR_SUITE_AEGIS_128L)
-		kernel_fpu_begin();
-}
-
-void blk_aead_end(struct blk_queue *q)
-{
-	if (q->blk->disk.suite == TSR_SUITE_AEGIS_128L)
-		kernel_fpu_end();
-}
-
 /* ------------------------------------------------------------------ blocks */
 
-void blk_keys_forget(struct blk_queue *q)
+void blk_aead_rest(struct blk_queue *q)
+{
+	if (q->stretch)
+		kernel_fpu_end();
+	q->stretch = 0;
+}
+
+/* The queue's nonce is set; aead->tag goes in when opening and comes out when sealing. size 0: there is no text. */
+static __always_inline int block_crypt(struct blk_queue *q, const struct blk_key *key, void *to, const void *from, u32 size, bool seal)
+{
+	struct blk_aead *aead = q->aead;
+	int err;
+
+	if (key->tfm)
+		return gcm(aead, key, &aead->aad, sizeof(aead->aad), to, from, size, seal);
+	if (!q->stretch) {
+		kernel_fpu_begin();
+		q->stretch = BLK_STRETCH;
+	}
+	err = aegis(aead, key, &aead->aad, sizeof(aead->aad), to, from, size, seal);
+	if (!--q->stretch)
+		kernel_fpu_end(); /* others may need the processor */
+	return err;
+}
+
+void blk_aead_renew(struct blk_queue *q)
 {
 	u32 i;
 
+	tsr_seal_aad_disk(&q->aead->aad, &q->blk->disk);
 	for (i = 0; i < BLK_KEYS; i++)
 		q->key[i].epoch = 0;
 }
@@ -152,7 +156,7 @@ static int derive(struct blk_queue *q, struct blk_key *key, u32 epoch)
 }
 
 /* From the queue's few keys, or from the hypervisor, which may take a while. */
-static struct blk_key *find_key(struct blk_queue *q, u32 epoch)
+static noinline struct blk_key *find_key(struct blk_queue *q, u32 epoch)
 {
 	struct blk_key *key = &q->key[0];
 	u32 i;
@@ -162,9 +166,8 @@ static struct blk_key *find_key(struct blk_queue *q, u32 epoch)
 		if (q->key[i].epoch == epoch || q->key[i].used < key->used)
 			key = &q->key[i];
 	if (key->epoch != epoch) {
-		blk_aead_end(q);
+		blk_aead_rest(q);
 		err = derive(q, key, epoch);
-		blk_aead_begin(q);
 	}
 	if (err)
 		return ERR_PTR(err);
@@ -181,7 +184,7 @@ static inline struct blk_key *key_of(struct blk_queue *q, u32 epoch)
 
 #ifndef TSR_TEST_NO_SEAL
 
-int blk_seal(struct blk_queue *q, u64 block, void *to, const void *text, struct tsr_seal *seal)
+int blk_seal(struct blk_queue *q, u64 block, void *to, const void *text)
 {
 	struct blk *b = q->blk;
 	struct blk_aead *aead = q->aead;
@@ -194,38 +197,37 @@ int blk_seal(struct blk_queue *q, u64 block, void *to, const void *text, struct 
 		return PTR_ERR(key);
 	cipher = key->tfm ? q->bounce : to;
 	/* A counter is never used twice under this epoch's key, whatever becomes of the write. */
-	tsr_seal_init(seal, atomic64_inc_return(&b->counter), b->epoch, text ? 0 : TSR_SEAL_ZERO);
-	tsr_seal_aad(&aead->aad, &b->disk, block, seal);
-	tsr_seal_nonce(aead->nonce, seal->counter, TSR_NONCE_BLOCK);
-	err = blk_crypt(aead, key, &aead->aad, sizeof(aead->aad), cipher, text, size, true);
+	tsr_seal_init(&aead->seal, atomic64_inc_return(&b->counter), b->epoch, text ? 0 : TSR_SEAL_ZERO);
+	tsr_seal_aad_block(&aead->aad, block, &aead->seal);
+	tsr_seal_nonce(aead->nonce, aead->seal.counter, TSR_NONCE_BLOCK);
+	err = block_crypt(q, key, cipher, text, size, true);
 	if (err)
 		return err;
 	if (size && cipher != to)
 		memcpy(to, cipher, size);
-	memcpy(seal->tag, aead->tag, TSR_TAG_SIZE);
+	memcpy(aead->seal.tag, aead->tag, TSR_TAG_SIZE);
 	q->count.sealed_bytes += size;
 	return 0;
 }
 
-int blk_open(struct blk_queue *q, u64 block, void *text, const void *from, const struct tsr_seal *seal)
+int blk_open(struct blk_queue *q, u64 block, void *text, const void *from)
 {
-	struct blk *b = q->blk;
 	struct blk_aead *aead = q->aead;
-	u32 size = tsr_seal_text_size(seal);
+	u32 size = tsr_seal_text_size(&aead->seal);
 	struct blk_key *key;
 	int err;
 
-	if (tsr_seal_check(seal, b->header->disk.epochs) != TSR_SEAL_OK)
+	if (tsr_seal_check(&aead->seal, q->blk->header->disk.epochs) != TSR_SEAL_OK)
 		return -EBADMSG;
-	key = key_of(q, seal->epoch);
+	key = key_of(q, aead->seal.epoch);
 	if (IS_ERR(key))
 		return PTR_ERR(key);
 	if (size && key->tfm)
 		from = memcpy(q->bounce, from, size);
-	tsr_seal_aad(&aead->aad, &b->disk, block, seal);
-	tsr_seal_nonce(aead->nonce, seal->counter, TSR_NONCE_BLOCK);
-	memcpy(aead->tag, seal->tag, TSR_TAG_SIZE);
-	err = blk_crypt(aead, key, &aead->aad, sizeof(aead->aad), text, from, size, false);
+	tsr_seal_aad_block(&aead->aad, block, &aead->seal);
+	tsr_seal_nonce(aead->nonce, aead->seal.counter, TSR_NONCE_BLOCK);
+	memcpy(aead->tag, aead->seal.tag, TSR_TAG_SIZE);
+	err = block_crypt(q, key, text, from, size, false);
 	if (err || size == 0)
 		memset(text, 0, TSR_BLOCK_SIZE); /* what does not belong to its seal is nobody's to see */
 	if (!err)
@@ -235,22 +237,22 @@ int blk_open(struct blk_queue *q, u64 block, void *text, const void *from, const
 
 #else /* TSR_TEST_NO_SEAL: the negative control of the tests. Blocks leave in the clear and come back unchecked. */
 
-int blk_seal(struct blk_queue *q, u64 block, void *to, const void *text, struct tsr_seal *seal)
+int blk_seal(struct blk_queue *q, u64 block, void *to, const void *text)
 {
-	u64 counter = atomic64_inc_return(&q->blk->counter);
+	struct tsr_seal *seal = &q->aead->seal;
 
-	tsr_seal_init(seal, counter, q->blk->epoch, text ? 0 : TSR_SEAL_ZERO);
-	memcpy(seal->tag, &counter, sizeof(counter));
+	tsr_seal_init(seal, atomic64_inc_return(&q->blk->counter), q->blk->epoch, text ? 0 : TSR_SEAL_ZERO);
+	memcpy(seal->tag, &seal->counter, sizeof(seal->counter));
 	if (text)
 		memcpy(to, text, TSR_BLOCK_SIZE);
 	return PTR_ERR_OR_ZERO(key_of(q, q->blk->epoch)); /* so that keys are in memory as they are otherwise */
 }
 
-int blk_open(struct blk_queue *q, u64 block, void *text, const void *from, const struct tsr_seal *seal)
+int blk_open(struct blk_queue *q, u64 block, void *text, const void *from)
 {
-	if (tsr_seal_check(seal, q->blk->header->disk.epochs) != TSR_SEAL_OK)
+	if (tsr_seal_check(&q->aead->seal, q->blk->header->disk.epochs) != TSR_SEAL_OK)
 		return -EBADMSG;
-	if (tsr_seal_text_size(seal))
+	if (tsr_seal_text_size(&q->aead->seal))
 		memcpy(text, from, TSR_BLOCK_SIZE);
 	else
 		memset(text, 0, TSR_BLOCK_SIZE);
@@ -284,9 +286,13 @@ static int header_crypt(struct blk *b, struct blk_header *header, bool seal)
 
 	memcpy(header->label, b->disk.label, sizeof(header->label));
 	tsr_disk_open(&header->disk, aead->tag, aead->nonce);
-	blk_aead_begin(&b->queue[0]);
-	err = blk_crypt(aead, &b->header_key, header, sizeof(*header), NULL, NULL, 0, seal);
-	blk_aead_end(&b->queue[0]);
+	if (b->header_key.tfm) {
+		err = gcm(aead, &b->header_key, header, sizeof(*header), NULL, NULL, 0, seal);
+	} else {
+		kernel_fpu_begin();
+		err = aegis(aead, &b->header_key, header, sizeof(*header), NULL, NULL, 0, seal);
+		kernel_fpu_end();
+	}
 	if (!err)
 		tsr_disk_close(&header->disk, aead->tag);
 	return err;

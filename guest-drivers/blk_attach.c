@@ -177,7 +177,7 @@ static int adopt_header(struct blk *b)
 	atomic64_set(&b->counter, 0);
 	for (i = 0; i < b->nr_queues; i++) {
 		mutex_lock(&b->queue[i].mutex);
-		blk_keys_forget(&b->queue[i]);
+		blk_aead_renew(&b->queue[i]);
 		mutex_unlock(&b->queue[i].mutex);
 	}
 	return 0;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause-Patent
 /* The block layer's side. */
 #include <linux/blkdev.h>
-#include <linux/bvec.h>
 #include "blk.h"
 #include "blk_kernel.h"
 
@@ -139,28 +138,6 @@ static const struct block_device_operations disk_ops = {
 };
 
 /* ------------------------------------------------------------------ texts */
-
-void blk_cursor_init(struct blk_cursor *cursor, struct request *rq)
-{
-	cursor->left = 0;
-	cursor->bio = rq->bio;
-	cursor->iter = rq->bio->bi_iter;
-}
-
-/* All memory has an address, and pages that are one segment are neighbours there. */
-void blk_cursor_more(struct blk_cursor *cursor)
-{
-	struct bio_vec bv = mp_bvec_iter_bvec(cursor->bio->bi_io_vec, cursor->iter);
-
-	BUILD_BUG_ON(IS_ENABLED(CONFIG_HIGHMEM));
-	cursor->at = page_address(bv.bv_page) + bv.bv_offset;
-	cursor->left = bv.bv_len;
-	bio_advance_iter(cursor->bio, &cursor->iter, bv.bv_len);
-	if (cursor->iter.bi_size || !cursor->bio->bi_next)
-		return;
-	cursor->bio = cursor->bio->bi_next;
-	cursor->iter = cursor->bio->bi_iter;
-}
 
 void blk_cursor_copy(struct blk_cursor *cursor, void *block, bool gather)
 {

@@ -59,7 +59,7 @@ static int begin(struct blk *b, u64 generation)
 	atomic64_set(&b->counter, 0);
 	for (i = 0; i < b->nr_queues; i++) {
 		mutex_lock(&b->queue[i].mutex);
-		blk_keys_forget(&b->queue[i]);
+		blk_aead_renew(&b->queue[i]);
 		mutex_unlock(&b->queue[i].mutex);
 	}
 	return blk_header_write(b, b->header);

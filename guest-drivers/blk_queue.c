@@ -2,8 +2,8 @@
 /* A queue's worker: it alone touches the queue's ring, and keeps requests in order. */
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
-#include "blk.h"
-#include "proto/request.h"
+#include "blk_pool.h"
+#include "blk_ring.h"
 
 #define BOUNCE_SIZE (2 * TSR_BLOCK_SIZE)
 
@@ -65,31 +65,38 @@ static void count_request(struct blk_queue *q, const struct blk_req *req)
 	q->count.blocks += req->count;
 }
 
-static struct tsr_blk_request name(struct blk_queue *q, u32 slot)
+/* What the request does, and where. */
+static inline const struct tsr_blk_request *name(struct blk_queue *q, u32 slot)
 {
-	struct blk_req *req = q->inflight[slot];
-	struct tsr_blk_request request = {
-		.id = slot, .op = req->op, .flags = req->flags, .count = req->count, .block = req->block, .token = q->grant[slot].token,
-	};
+	const struct blk_req *req = q->inflight[slot];
+	struct tsr_blk_request *named = &q->named;
 
-	blk_pool_name(q, req, &request);
-	return request;
+	named->id = slot;
+	named->op = req->op;
+	named->flags = req->flags;
+	named->count = req->count;
+	named->block = req->block;
+	named->data_page = blk_req_pages(req) ? req->page[0] : 0;
+	named->segments = 0;
+	named->token = q->grant[slot].token;
+	if (blk_req_indirect(req)) {
+		named->flags |= TSR_BLK_INDIRECT;
+		named->data_page = req->table;
+		named->segments = blk_pool_table(q, req);
+	}
+	return named;
 }
 
 void blk_q_push(struct blk_queue *q, u32 slot)
 {
-	struct tsr_blk_request request = name(q, slot);
-
 	__set_bit(slot, q->sent);
-	blk_ring_push(q, &request);
+	blk_ring_push(q, name(q, slot));
 }
 
 static void send(struct blk_queue *q, u32 slot)
 {
-	struct tsr_blk_request request = name(q, slot);
-
-	if (q->blk->mode == TSR_BLK_STRICT && tsr_blk_token_pages(&request))
-		blk_strict_add(q, slot, &request);
+	if (q->blk->mode == TSR_BLK_STRICT && tsr_blk_token_pages(name(q, slot)))
+		blk_strict_add(q, slot, &q->named);
 	else
 		blk_q_push(q, slot);
 }
@@ -106,11 +113,10 @@ static bool submit(struct blk_queue *q, struct blk_req *req)
 		blk_pool_give(q, req);
 		return false;
 	}
-	blk_req_claim_waited(q);
+	if (q->claim_wait)
+		blk_req_claim_waited(q);
 	list_del(&req->node);
-	status = blk_req_refuse(q, req);
-	if (status == BLK_STS_OK && blk_req_fill(q, req, slot))
-		status = BLK_STS_RESOURCE; /* no memory or no key: EAGAIN would be wrong, ENOMEM is what it was */
+	status = blk_req_prepare(q, req, slot);
 	if (status != BLK_STS_OK) {
 		blk_pool_give(q, req);
 		blk_req_fail(q, req, status);
@@ -151,6 +157,7 @@ static int run(struct blk_queue *q)
 		submit_list(q, &q->own);
 		if (q->serving)
 			submit_list(q, &q->waiting);
+		blk_aead_rest(q);
 		err = blk_strict_send(q);
 		if (!err)
 			err = blk_ring_publish(q);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause-Patent
 /* One request: its claim on blocks, what it takes along, and how it ends. Called by the queue's worker with its mutex held. */
-#include "blk.h"
+#include "blk_pool.h"
 #include "proto/fresh.h"
 
 static bool touches_blocks(const struct blk_req *req)
@@ -8,15 +8,10 @@ static bool touches_blocks(const struct blk_req *req)
 	return req->op == TSR_BLK_READ || req->op == TSR_BLK_WRITE || req->op == TSR_BLK_WRITE_ZEROES;
 }
 
-u32 blk_req_pages(const struct blk_req *req)
-{
-	return req->op == TSR_BLK_FLUSH || req->op == TSR_BLK_WRITE_ZEROES ? 0 : req->count;
-}
-
 /* ------------------------------------------------------------------ claims */
 
 /* A request that ends a claim wakes the queues whose first request waits for one. */
-static void unclaim(struct blk_queue *q, struct blk_req *req, const u64 *after)
+static inline void unclaim(struct blk_queue *q, struct blk_req *req, const u64 *after)
 {
 	struct blk *b = q->blk;
 	u32 i;
@@ -33,7 +28,7 @@ static void unclaim(struct blk_queue *q, struct blk_req *req, const u64 *after)
 		blk_q_kick(&b->queue[i]);
 }
 
-static bool try_claim(struct blk_queue *q, struct blk_req *req)
+static inline bool try_claim(struct blk_queue *q, struct blk_req *req)
 {
 	req->claimed = tsr_fresh_claim(&q->blk->fresh[req->block], req->count, req->before);
 	return req->claimed;
@@ -63,11 +58,13 @@ void blk_req_claim_waited(struct blk_queue *q)
 
 /* ------------------------------------------------------------------ ends of requests */
 
-static void end(struct blk_queue *q, struct blk_req *req, blk_status_t status)
+static inline void end(struct blk_queue *q, struct blk_req *req, blk_status_t status)
 {
 	if (req->rq) {
-		if (!blk_mq_add_to_batch(req->rq, &q->batch, (__force int)status, blk_mq_end_request_batch))
-			blk_mq_end_request(req->rq, status);
+		if (blk_mq_add_to_batch(req->rq, &q->batch, (__force int)status, blk_mq_end_request_batch))
+			return;
+		blk_aead_rest(q);
+		blk_mq_end_request(req->rq, status);
 		return;
 	}
 	/* Release: what the request brought is there when the thread sees its result. */
@@ -79,6 +76,7 @@ void blk_req_tell(struct blk_queue *q)
 {
 	struct io_comp_batch batch = q->batch;
 
+	blk_aead_rest(q);
 	if (!batch.complete)
 		return;
 	q->batch = (struct io_comp_batch){};
@@ -91,11 +89,9 @@ void blk_req_fail(struct blk_queue *q, struct blk_req *req, blk_status_t status)
 	end(q, req, status);
 }
 
-static blk_status_t to_blk_status(struct blk_queue *q, u8 status)
+static noinline blk_status_t refused_status(struct blk_queue *q, u8 status)
 {
 	switch (status) {
-	case TSR_BLK_OK:
-		return BLK_STS_OK;
 	case TSR_BLK_E_NOSPACE:
 		return BLK_STS_NOSPC;
 	case TSR_BLK_E_UNSUPPORTED:
@@ -108,60 +104,53 @@ static blk_status_t to_blk_status(struct blk_queue *q, u8 status)
 	}
 }
 
-/* Opens one block of the pool into the request's memory, where the cursor is. */
-static blk_status_t open_block(struct blk_queue *q, struct blk_req *req, u32 slot, u32 i, struct blk_cursor *cursor)
+static inline blk_status_t to_blk_status(struct blk_queue *q, u8 status)
 {
-	void *whole = blk_cursor_next(cursor), *text = whole ? whole : q->bounce + TSR_BLOCK_SIZE;
-	struct tsr_seal seal;
+	return status == TSR_BLK_OK ? BLK_STS_OK : refused_status(q, status);
+}
+
+/* Opens one block of the pool into the request's memory, where the cursor is. */
+static blk_status_t open_block(struct blk_queue *q, struct blk_req *req, const struct tsr_seal *shared, u32 i)
+{
+	void *whole = blk_cursor_next(&q->cursor), *text = whole ? whole : q->bounce + TSR_BLOCK_SIZE;
+	struct tsr_seal *seal = &q->aead->seal;
 	int err = -EBADMSG;
 
-	memcpy(&seal, blk_pool_seals(q, req, slot) + i * sizeof(seal), sizeof(seal));
+	*seal = *shared;
 	barrier(); /* the copy is what is checked and used; the compiler must not go back to the shared seal */
-	if (tsr_fresh_accepts(req->before[i], &seal))
-		err = blk_open(q, req->block + i, text, blk_pool_data(q, req, i), &seal);
+	if (tsr_fresh_accepts(req->before[i], seal))
+		err = blk_open(q, req->block + i, text, blk_pool_data(q, req, i));
 	if (err)
 		memset(text, 0, TSR_BLOCK_SIZE);
 	if (!whole)
-		blk_cursor_copy(cursor, text, false);
+		blk_cursor_copy(&q->cursor, text, false);
 	if (err == -EBADMSG) {
 		q->count.integrity_errors++;
 		dev_err_ratelimited(&q->blk->tdev->dev, "block %llu: %s; it is refused\n", req->block + i,
-				    tsr_fresh_accepts(req->before[i], &seal) ? "data and seal do not belong together" :
+				    tsr_fresh_accepts(req->before[i], seal) ? "data and seal do not belong together" :
 				    "not what was last written or read here");
 		return BLK_STS_PROTECTION;
 	}
-	req->after[i] = tsr_fresh_word(&seal);
+	req->after[i] = tsr_fresh_word(seal);
 	return err ? BLK_STS_IOERR : BLK_STS_OK;
-}
-
-/* Others may need the processor. */
-static void pause_after(struct blk_queue *q, u32 i)
-{
-	if (i % BLK_STRETCH != BLK_STRETCH - 1)
-		return;
-	blk_aead_end(q);
-	blk_aead_begin(q);
 }
 
 /* Every block is looked at, so that each bad one is counted and each good one remembered. */
 static blk_status_t open_all(struct blk_queue *q, struct blk_req *req, u32 slot)
 {
+	const struct tsr_seal *seals = blk_pool_seals(q, req, slot);
 	blk_status_t worst = BLK_STS_OK;
-	struct blk_cursor cursor;
 	u32 i;
 
-	blk_cursor_init(&cursor, req->rq);
-	blk_aead_begin(q);
+	blk_cursor_init(&q->cursor, req->rq);
 	for (i = 0; i < req->count; i++) {
-		blk_status_t status = open_block(q, req, slot, i, &cursor);
+		blk_status_t status = open_block(q, req, &seals[i], i);
 
-		pause_after(q, i);
 		if (status != BLK_STS_OK) {
 			req->after[i] = req->before[i];
 			worst = status;
 		}
 	}
-	blk_aead_end(q);
 	return worst;
 }
 
@@ -212,59 +201,62 @@ void blk_req_finish(struct blk_queue *q, struct blk_req *req, u32 slot, u8 statu
 
 /* ------------------------------------------------------------------ sending */
 
-static int seal_block(struct blk_queue *q, struct blk_req *req, void *seals, u32 i, struct blk_cursor *cursor)
+/* zero: blocks of zeros, which have no text. */
+static int seal_block(struct blk_queue *q, struct blk_req *req, struct tsr_seal *shared, u32 i, bool zero)
 {
-	struct tsr_seal seal;
 	void *text = NULL;
 	int err;
 
-	if (cursor)
-		text = blk_cursor_next(cursor);
-	if (cursor && !text)
-		blk_cursor_copy(cursor, text = q->bounce + TSR_BLOCK_SIZE, true);
-	err = blk_seal(q, req->block + i, text ? blk_pool_data(q, req, i) : NULL, text, &seal);
+	if (!zero)
+		text = blk_cursor_next(&q->cursor);
+	if (!zero && !text)
+		blk_cursor_copy(&q->cursor, text = q->bounce + TSR_BLOCK_SIZE, true);
+	err = blk_seal(q, req->block + i, text ? blk_pool_data(q, req, i) : NULL, text);
 	if (err)
 		return err;
-	req->after[i] = tsr_fresh_word(&seal);
-	memcpy(seals + i * sizeof(seal), &seal, sizeof(seal));
+	req->after[i] = tsr_fresh_word(&q->aead->seal);
+	*shared = q->aead->seal;
 	return 0;
 }
 
-/* Fills what the request takes along: seals and ciphertext. */
-int blk_req_fill(struct blk_queue *q, struct blk_req *req, u32 slot)
+static noinline int seal_all(struct blk_queue *q, struct blk_req *req, u32 slot)
 {
-	void *seals = blk_pool_seals(q, req, slot);
+	struct tsr_seal *seals = blk_pool_seals(q, req, slot);
 	bool zero = req->op == TSR_BLK_WRITE_ZEROES;
-	struct blk_cursor cursor;
 	u32 i;
 	int err = 0;
 
-	if (req->op == TSR_BLK_HEADER_WRITE)
-		memcpy(blk_pool_data(q, req, 0), req->header, TSR_HEADER_SIZE);
-	if (req->op != TSR_BLK_WRITE && !zero)
-		return 0;
 	if (!zero)
-		blk_cursor_init(&cursor, req->rq);
-	blk_aead_begin(q);
-	for (i = 0; i < req->count && !err; i++) {
-		err = seal_block(q, req, seals, i, zero ? NULL : &cursor);
-		pause_after(q, i);
-	}
-	blk_aead_end(q);
+		blk_cursor_init(&q->cursor, req->rq);
+	for (i = 0; i < req->count && !err; i++)
+		err = seal_block(q, req, &seals[i], i, zero);
 	return err;
 }
 
-/* What can be told without asking the backend. */
-blk_status_t blk_req_refuse(struct blk_queue *q, const struct blk_req *req)
+static bool lost(const struct blk_req *req)
 {
-	struct blk *b = q->blk;
 	u32 i;
 
-	if (req->rq && (req->op == TSR_BLK_WRITE || req->op == TSR_BLK_WRITE_ZEROES) && b->epoch == 0)
-		return BLK_STS_IOERR; /* read-only */
-	if (req->op == TSR_BLK_READ)
-		for (i = 0; i < req->count; i++)
-			if (req->before[i] == TSR_FRESH_LOST)
-				return BLK_STS_IOERR;
+	for (i = 0; i < req->count; i++)
+		if (req->before[i] == TSR_FRESH_LOST)
+			return true;
+	return false;
+}
+
+/* Refuses what can be told without asking the backend, and fills what the request takes along: seals and ciphertext. */
+blk_status_t blk_req_prepare(struct blk_queue *q, struct blk_req *req, u32 slot)
+{
+	switch (req->op) {
+	case TSR_BLK_READ:
+		return lost(req) ? BLK_STS_IOERR : BLK_STS_OK;
+	case TSR_BLK_WRITE:
+	case TSR_BLK_WRITE_ZEROES:
+		if (req->rq && q->blk->epoch == 0)
+			return BLK_STS_IOERR; /* read-only */
+		/* No memory or no key: EAGAIN would be wrong, ENOMEM is what it was. */
+		return seal_all(q, req, slot) ? BLK_STS_RESOURCE : BLK_STS_OK;
+	case TSR_BLK_HEADER_WRITE:
+		memcpy(blk_pool_data(q, req, 0), req->header, TSR_HEADER_SIZE); /* its pages are neighbours */
+	}
 	return BLK_STS_OK;
 }

@@ -3,9 +3,7 @@
  * The front-end's side of a ring: spec/rings.md. The backend can change shared memory at any moment, so every field is read once
  * into private memory and checked there. Barriers are the virt_ ones: the other side is another machine on other CPUs.
  */
-#include "blk.h"
-#include "proto/request.h"
-#include "proto/ring.h"
+#include "blk_ring.h"
 
 static struct tsr_ring_header *header_of(struct blk_queue *q)
 {
@@ -21,13 +19,6 @@ void blk_ring_reset(struct blk_queue *q)
 	q->sq_tail = 0;
 	q->sq_told = 0;
 	q->cq_head = 0;
-}
-
-/* There is room: ids are unique among those in flight, and there are as many ids as entries. */
-void blk_ring_push(struct blk_queue *q, const struct tsr_blk_request *request)
-{
-	memcpy(q->ring.addr + tsr_ring_sq_at(q->sq_tail, BLK_DEPTH), request, sizeof(*request));
-	q->sq_tail++;
 }
 
 int blk_ring_publish(struct blk_queue *q)
@@ -61,18 +52,6 @@ int blk_ring_completions(struct blk_queue *q)
 	/* Entries, seals and data are read after the index that said they are there. */
 	virt_rmb();
 	return n;
-}
-
-/* Only as often as blk_ring_completions said. */
-int blk_ring_pop(struct blk_queue *q, struct tsr_blk_completion *completion)
-{
-	u64 *entry = q->ring.addr + tsr_ring_cq_at(q->cq_head, BLK_DEPTH);
-	u64 copy[2] = { READ_ONCE(entry[0]), READ_ONCE(entry[1]) };
-
-	BUILD_BUG_ON(sizeof(copy) != sizeof(*completion));
-	memcpy(completion, copy, sizeof(copy));
-	q->cq_head++;
-	return tsr_blk_completion_check(completion, BLK_DEPTH) ? 0 : -EPROTO;
 }
 
 /* The popped entries, and the seals and data of their requests, are not looked at any more. */

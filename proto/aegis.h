@@ -31,11 +31,13 @@ void tsr_aegis_open(uint8_t tag[TSR_AEGIS_TAG], void *text, const void *cipher, 
 /* In constant time. */
 static inline bool tsr_aegis_same(const uint8_t a[TSR_AEGIS_TAG], const uint8_t b[TSR_AEGIS_TAG])
 {
-	uint64_t x[2], y[2];
+	uint64_t a0, a1, b0, b1;
 
-	memcpy(x, a, sizeof(x));
-	memcpy(y, b, sizeof(y));
-	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+	memcpy(&a0, a, 8);
+	memcpy(&a1, a + 8, 8);
+	memcpy(&b0, b, 8);
+	memcpy(&b1, b + 8, 8);
+	return ((a0 ^ b0) | (a1 ^ b1)) == 0;
 }
 
 #endif

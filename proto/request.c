@@ -152,9 +152,3 @@ uint8_t tsr_blk_token_dir(const struct tsr_blk_request *request)
 		return TSR_DIR_READ;
 	return indirect(request) ? TSR_DIR_BOTH : TSR_DIR_WRITE; /* the table is read */
 }
-
-bool tsr_blk_completion_check(const struct tsr_blk_completion *completion, uint32_t depth)
-{
-	return completion->id < depth && completion->status <= TSR_BLK_E_UNSUPPORTED && !completion->reserved0 &&
-	       !completion->reserved1 && !completion->reserved2;
-}

@@ -35,6 +35,10 @@ uint32_t tsr_blk_token_pages(const struct tsr_blk_request *request);
 uint8_t tsr_blk_token_dir(const struct tsr_blk_request *request);
 
 /* Front-end: false if the completion breaks the rules. Whether the id is in flight is for the caller to check. */
-bool tsr_blk_completion_check(const struct tsr_blk_completion *completion, uint32_t depth);
+static inline bool tsr_blk_completion_check(const struct tsr_blk_completion *completion, uint32_t depth)
+{
+	return completion->id < depth && completion->status <= TSR_BLK_E_UNSUPPORTED && !completion->reserved0 &&
+	       !completion->reserved1 && !completion->reserved2;
+}
 
 #endif

@@ -62,7 +62,8 @@ static void a_block_is_sealed_as_another_implementation_does(void **state)
 	for (unsigned i = 0; i < 16; i++)
 		disk.disk_id[i] = 0x50 + i;
 	tsr_seal_init(&seal, 9, 3, 0);
-	tsr_seal_aad(aad, &disk, 7, &seal);
+	tsr_seal_aad_disk(aad, &disk);
+	tsr_seal_aad_block(aad, 7, &seal);
 	tsr_seal_nonce(full, 9, TSR_NONCE_BLOCK);
 	tsr_aegis_seal(tag, cipher, text, sizeof(text), aad, sizeof(aad[0]), full, attach);
 	same(tag, 16, "294d1f615423c1565af1758c994a3dce");

@@ -162,7 +162,8 @@ static void associated_data_has_the_octets_of_the_spec(void **state)
 
 	(void)state;
 	tsr_seal_init(&seal, 9, 3, 0);
-	tsr_seal_aad(&aad, &d, 7, &seal);
+	tsr_seal_aad_disk(&aad, &d);
+	tsr_seal_aad_block(&aad, 7, &seal);
 	assert_int_equal(sizeof(aad), sizeof(known_aad));
 	assert_memory_equal(&aad, known_aad, sizeof(aad));
 }
@@ -173,7 +174,8 @@ static int opens(const struct tsr_seal_disk *d, uint64_t block, const struct tsr
 	struct tsr_seal_aad aad;
 	uint8_t nonce[TSR_NONCE_SIZE], text[TSR_BLOCK_SIZE];
 
-	tsr_seal_aad(&aad, d, block, seal);
+	tsr_seal_aad_disk(&aad, d);
+	tsr_seal_aad_block(&aad, block, seal);
 	tsr_seal_nonce(nonce, seal->counter, TSR_NONCE_BLOCK);
 	return crypto_aead_aes256gcm_decrypt_detached(text, NULL, cipher, tsr_seal_text_size(seal), seal->tag, (const uint8_t *)&aad,
 						      sizeof(aad), nonce, key);
@@ -233,7 +235,8 @@ static void a_zero_block_is_sealed_over_an_empty_text(void **state)
 		skip();
 	tsr_seal_init(&seal, 10, 3, TSR_SEAL_ZERO);
 	assert_int_equal(tsr_seal_text_size(&seal), 0);
-	tsr_seal_aad(&aad, &d, 7, &seal);
+	tsr_seal_aad_disk(&aad, &d);
+	tsr_seal_aad_block(&aad, 7, &seal);
 	tsr_seal_nonce(nonce, 10, TSR_NONCE_BLOCK);
 	crypto_aead_aes256gcm_encrypt_detached(none, seal.tag, NULL, none, 0, (const uint8_t *)&aad, sizeof(aad), NULL, nonce, known_attach);
 	assert_int_equal(opens(&d, 7, &seal, none, known_attach), 0);
