@@ -32,7 +32,7 @@ struct frame {
 	uint16_t slot;   /* ISSUED, MAPPED, DISPLACED: the token's slot */
 	uint32_t gfn;    /* where its owner sees it; GFN_NONE for TABLE, and for DIRTY on the way to or from it */
 	uint32_t partner; /* MAPPED: the window frame; DISPLACED: the guest frame; TABLE: next in the free list, if in it */
-	uint32_t reserved;
+	uint32_t batch;  /* the element that named it last in a batch of runs, for frame_named */
 };
 _Static_assert(sizeof(struct frame) == 16, "sized for 1/256 of RAM");
 

@@ -90,10 +90,20 @@ bool frame_guest_visible(const struct frame *f)
 					    f->state == FRAME_ISSUED || f->state == FRAME_MAPPED);
 }
 
+bool frame_named(mfn_t m, uint64_t page, const struct run *run, unsigned n)
+{
+	uint32_t *batch = &frames[m.n].batch;
+
+	if (*batch < n && page - run[*batch].first < run[*batch].count)
+		return true;
+	*batch = n;
+	return false;
+}
+
 bool run_overlaps(const struct run *run, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
-		if (run[i].first < run[n].first + run[n].count && run[n].first < run[i].first + run[i].count)
+	for (uint64_t m = run[n].first; m < run[n].first + run[n].count; m++)
+		if (frame_named(mfn(m), m, run, n))
 			return true;
 	return false;
 }

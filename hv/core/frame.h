@@ -24,11 +24,15 @@ bool frame_host_own(mfn_t m);
 /* Is the frame a guest's RAM that the guest sees? */
 bool frame_guest_visible(const struct frame *f);
 
-/* Runs of frames or pages in one batch: does run[n] meet an earlier one? Quadratic in TSR_MAX_BATCH at most. */
+/*
+ * Runs of frames or pages in one batch. Is page, which is frame m, also in one of the runs before run[n]? Asked for each page of each run, in
+ * order: the frame keeps which run named it, and a number left by an earlier call is none that its run would confirm.
+ */
 struct run {
 	uint64_t first, count;
 };
-bool run_overlaps(const struct run *run, unsigned n);
+bool frame_named(mfn_t m, uint64_t page, const struct run *run, unsigned n);
+bool run_overlaps(const struct run *run, unsigned n); /* asks that for all of run[n], of frames that exist */
 
 /* leaf.c: the one writer of leaves. Each derives the leaf from the frame table and writes it. */
 

@@ -58,6 +58,16 @@ struct grant *grant_find(const struct tsr_token *t)
 	return g;
 }
 
+bool grant_named(struct grant *const g[], unsigned n)
+{
+	uint32_t *batch = &g[n]->batch;
+
+	if (*batch < n && g[*batch] == g[n])
+		return true;
+	*batch = n;
+	return false;
+}
+
 struct grant *grant_take(struct tsr_token *t)
 {
 	struct grant *g = &grants[first_free];

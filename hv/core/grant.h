@@ -19,6 +19,7 @@ struct grant {
 	uint16_t device;
 	uint16_t next;    /* FREE: next free slot */
 	uint32_t generation;
+	uint32_t batch;   /* the element that named it last in a batch, for grant_named */
 	uint64_t random;
 	uint32_t session;
 	uint32_t pages;
@@ -36,6 +37,8 @@ uint8_t grant_host_perm(uint32_t slot);
 uint8_t grant_device_perm(uint32_t slot); /* exactly the direction */
 /* The live token that t names, or NULL. */
 struct grant *grant_find(const struct tsr_token *t);
+/* Is g[n] also one of those before? Asked for each element of a batch, in order: see frame_named. */
+bool grant_named(struct grant *const g[], unsigned n);
 /* Takes a free slot and draws its token. There must be one. */
 struct grant *grant_take(struct tsr_token *t);
 /* Frames back to OWNED, slot free with its next generation. The token must not be mapped, all CPUs must have let go. */

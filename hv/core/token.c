@@ -30,11 +30,12 @@ static enum tsr_error check_issue(struct domain *d, const struct tsr_token_issue
 		return TSR_E_NODEV;
 	if (el->gfn >= d->mem_pages || el->pages > d->mem_pages - el->gfn)
 		return TSR_E_FRAME;
-	if (run_overlaps(run, n))
-		return TSR_E_ARG;
-	for (uint32_t i = 0; i < el->pages; i++)
+	for (uint32_t i = 0; i < el->pages; i++) {
 		if (!leaf_lookup(d, el->gfn + i, &m) || frame_of(m)->state != FRAME_OWNED)
 			return TSR_E_FRAME;
+		if (frame_named(m, el->gfn + i, run, n))
+			return TSR_E_ARG;
+	}
 	return TSR_OK;
 }
 
@@ -112,15 +113,6 @@ int call_TOKEN_OWN(struct call *c)
 
 /* ------------------------------------------------------------------ revoke */
 
-/* Is the token of one of the first n elements that of element n? */
-static bool named_before(const struct tsr_token_ref *el, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (el[i].token.slot == el[n].token.slot)
-			return true;
-	return false;
-}
-
 int call_TOKEN_REVOKE(struct call *c)
 {
 	const struct tsr_token_ref *el = c->mail;
@@ -133,7 +125,7 @@ int call_TOKEN_REVOKE(struct call *c)
 		g[i] = grant_find(&el[i].token);
 		if (!g[i] || (CHECKED(ISSUER) && g[i]->issuer != c->d->id))
 			return call_refuse(c, i, TSR_E_TOKEN);
-		if (named_before(el, i))
+		if (grant_named(g, i))
 			return call_refuse(c, i, TSR_E_ARG);
 	}
 	n = grant_within_budget(g, c->n);

@@ -99,10 +99,10 @@ static bool map_unfinished(const struct grant *g, const struct tsr_token_map *el
 	return g->state == TSR_TOKEN_MAPPED && g->flush && g->window == el->window_pfn;
 }
 
-static enum tsr_error check_map(const struct tsr_token_map *el, const struct run *run, unsigned n)
+/* Element n, whose token is g[n], or NULL. */
+static enum tsr_error check_map(const struct tsr_token_map *e, struct grant *const *tokens, const struct run *run, unsigned n)
 {
-	const struct grant *g = grant_find(&el[n].token);
-	const struct tsr_token_map *e = &el[n];
+	const struct grant *g = tokens[n];
 
 	if (!tsr_is_zero(e->reserved, sizeof(e->reserved)))
 		return TSR_E_ARG;
@@ -111,9 +111,8 @@ static enum tsr_error check_map(const struct tsr_token_map *el, const struct run
 	if (CHECKED(BOUND) && (e->pages != g->pages || e->issuer != g->issuer || e->session != g->session || e->device != g->device ||
 			       e->dir != g->dir || e->how != g->how))
 		return TSR_E_BIND;
-	for (unsigned i = 0; i < n; i++)
-		if (el[i].token.slot == e->token.slot)
-			return TSR_E_ARG;
+	if (grant_named(tokens, n))
+		return TSR_E_ARG;
 	if (!frame_run_ok(e->window_pfn, e->pages))
 		return TSR_E_FRAME;
 	if (run_overlaps(run, n))
@@ -185,10 +184,10 @@ int call_TOKEN_MAP(struct call *c)
 		enum tsr_error e;
 
 		run[i] = (struct run){ el[i].window_pfn, el[i].pages };
-		e = check_map(el, run, i);
+		g[i] = grant_find(&el[i].token);
+		e = check_map(&el[i], g, run, i);
 		if (e)
 			return call_refuse(c, i, e);
-		g[i] = grant_slot(el[i].token.slot);
 	}
 	n = grant_within_budget(g, c->n);
 	for (unsigned i = 0; i < n; i++)
@@ -215,9 +214,8 @@ int call_TOKEN_UNMAP(struct call *c)
 		/* SPENT with a flush to wait for: an unmap that was told to repeat. */
 		if (!g[i] || !(g[i]->state == TSR_TOKEN_MAPPED || g[i]->state == TSR_TOKEN_PLACED || (g[i]->state == TSR_TOKEN_SPENT && g[i]->flush)))
 			return call_refuse(c, i, TSR_E_TOKEN);
-		for (unsigned k = 0; k < i; k++)
-			if (g[k] == g[i])
-				return call_refuse(c, i, TSR_E_ARG);
+		if (grant_named(g, i))
+			return call_refuse(c, i, TSR_E_ARG);
 	}
 	n = grant_within_budget(g, c->n);
 	for (unsigned i = 0; i < n; i++) {
