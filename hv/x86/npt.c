@@ -23,7 +23,7 @@ struct arch_tables {
 };
 
 static struct arch_tables *host_tables;
-static uint64_t *host_pt;	/* by 2 MiB slot of RAM: its reserved leaf table, or 0 */
+static uint64_t *host_pt;	/* by 2 MiB slot of RAM: its reserved leaf table, with N_P once that is in its place, or 0 */
 static uint64_t host_pt_slots;
 
 static uint64_t to_entry(struct leaf l)
@@ -146,7 +146,7 @@ void npt_init(void)
 			continue;
 		e = boot_entry(i * 512, 1);
 		/* A slot that RAM shares with devices already has its table, and keeps it. */
-		host_pt[i] = *e & N_P ? *e & N_ADDR : virt_to_phys(boot_alloc(1));
+		host_pt[i] = *e & N_P ? (*e & N_ADDR) | N_P : virt_to_phys(boot_alloc(1));
 	}
 }
 
@@ -212,10 +212,15 @@ bool arch_leaf_prepare(struct domain *d, gfn_t g)
  * Clear, flush, write: two sizes of one translation should not live in TLBs at once. Both sizes say the same, so a CPU that
  * does not answer in time is not waited for: what the caller takes away next has a shoot-down of its own. Devices do not walk this table.
  */
-static void split(struct domain *d, uint64_t *e, uint64_t g)
+static void split(struct domain *d, uint64_t g)
 {
-	uint64_t old = load(e), *pt = phys(host_pt[g >> 9]);
+	uint64_t old, *e, *pt = phys(host_pt[g >> 9]);
+	uint32_t at;
 
+	e = find(d->tables, g, 1, &at);
+	if (!e || at != 1)
+		arch_halt("a slot of the host's RAM has no place for its table");
+	old = load(e);
 	if (old & N_P) {
 		for (uint32_t i = 0; i < 512; i++)
 			pt[i] = (old & ~N_PS) + i * PAGE;
@@ -223,21 +228,23 @@ static void split(struct domain *d, uint64_t *e, uint64_t g)
 		flush_cpus(d);
 	}
 	store(e, host_pt[g >> 9] | N_TABLE);
+	host_pt[g >> 9] |= N_P;
+}
+
+static uint64_t *host_leaf(struct domain *host, uint64_t g)
+{
+	if (g >> 9 >= host_pt_slots || !host_pt[g >> 9])
+		arch_halt("a leaf outside RAM was to be set in the host's tables");
+	if (!(host_pt[g >> 9] & N_P))
+		split(host, g);
+	return (uint64_t *)phys(host_pt[g >> 9] & N_ADDR) + slot(g, 0);
 }
 
 void arch_leaf_set(struct domain *d, gfn_t g, struct leaf l)
 {
-	uint32_t at;
-	uint64_t *e;
+	uint32_t at = 0;
+	uint64_t *e = d->id == DOMAIN_HOST ? host_leaf(d, g.n) : find(d->tables, g.n, 0, &at);
 
-	if (d->id == DOMAIN_HOST) {
-		e = find(d->tables, g.n, 1, &at);
-		if (!e || at != 1 || g.n >> 9 >= host_pt_slots || !host_pt[g.n >> 9])
-			arch_halt("a leaf outside RAM was to be set in the host's tables");
-		if (!(load(e) & N_P) || (load(e) & N_PS))
-			split(d, e, g.n);
-	}
-	e = find(d->tables, g.n, 0, &at);
 	if (!e || at)
 		arch_halt("a leaf without a table was to be set");
 	store(e, to_entry(l));
