@@ -104,25 +104,9 @@ static bool lock_backend(struct tsr_backend *backend, bool nonblock)
 	return true;
 }
 
-/* A token was mapped here: whatever this module thought was here before has been revoked by its issuer. */
-static void forget_overlaps(struct tsr_window_area *area, const struct tsr_mapping *new)
+/* What the hypervisor is asked. */
+static int prepare_map(struct tsr_backend *backend, const struct tsr_ioc_map *map, struct tsr_token_map *element)
 {
-	struct tsr_mapping *mapping, *next;
-
-	list_for_each_entry_safe(mapping, next, &area->mappings, link) {
-		if (mapping->first < new->first + new->pages && new->first < mapping->first + mapping->pages) {
-			list_del(&mapping->link);
-			kfree(mapping);
-		}
-	}
-}
-
-/* What the hypervisor is asked, and what to remember of it. */
-static int prepare_map(struct tsr_backend *backend, const struct tsr_ioc_map *map, struct tsr_token_map *element,
-		       struct tsr_mapping **mapping)
-{
-	int err;
-
 	if (map->window >= backend->windows || map->dir > TSR_DIR_BOTH || map->how > TSR_HOW_EITHER)
 		return -EINVAL;
 	*element = (struct tsr_token_map){
@@ -134,51 +118,36 @@ static int prepare_map(struct tsr_backend *backend, const struct tsr_ioc_map *ma
 		.dir = map->dir,
 		.how = map->how,
 	};
-	err = tsr_window_run(backend->window[map->window], map->offset, map->pages, &element->window_pfn);
-	if (err)
-		return err;
-	*mapping = kmalloc(sizeof(**mapping), GFP_KERNEL_ACCOUNT);
-	if (!*mapping)
-		return -ENOMEM;
-	**mapping = (struct tsr_mapping){ .token = map->token, .first = map->offset >> PAGE_SHIFT, .pages = map->pages };
-	return 0;
+	return tsr_window_run(backend->window[map->window], map->offset, map->pages, &element->window_pfn);
 }
 
-/* Takes over mapping. An errno. */
-static int finish_map(struct tsr_window_area *area, struct tsr_mapping *mapping, int status)
+/* After the answer: an errno. */
+static int finish_map(struct tsr_backend *backend, const struct tsr_ioc_map *map, int status)
 {
-	if (!status)
-		forget_overlaps(area, mapping);
 	/* Begun and not finished counts as mapped: the release must undo it. */
 	if (!status || status == -TSR_E_AGAIN)
-		list_add(&mapping->link, &area->mappings);
-	else
-		kfree(mapping);
+		tsr_window_mapped(backend->window[map->window], &map->token, map->offset >> PAGE_SHIFT, map->pages);
 	return tsr_errno(status);
 }
 
 static int map_locked(struct tsr_backend *backend, const struct tsr_ioc_map *map)
 {
-	struct tsr_mapping *mapping;
 	struct tsr_token_map element;
-	int status = prepare_map(backend, map, &element, &mapping);
+	int status = prepare_map(backend, map, &element);
 
 	if (status)
 		return status;
-	if (!tsr_guest_enter(backend->guest, false)) {
-		kfree(mapping);
+	if (!tsr_guest_enter(backend->guest, false))
 		return -ESRCH;
-	}
 	status = tsr_call_batch(TSR_CALL_TOKEN_MAP, 0, &element, sizeof(element), 1, NULL);
 	tsr_guest_leave(backend->guest);
-	return finish_map(backend->window[map->window], mapping, status);
+	return finish_map(backend, map, status);
 }
 
 /* Room for a batch, from when it is first needed. */
 struct tsr_map_batch {
 	struct tsr_ioc_map map[TSR_MAX_BATCH];
 	struct tsr_token_map element[TSR_MAX_BATCH];
-	struct tsr_mapping *mapping[TSR_MAX_BATCH];
 };
 
 /* All with one call. If one is refused, nothing was done, and each is tried alone: a guest's bad token must not stop its good ones. */
@@ -188,7 +157,7 @@ static void maps_locked(struct tsr_backend *backend, struct tsr_map_batch *batch
 	int status = -TSR_E_ARG;
 
 	while (ready < count) {
-		batch->map[ready].result = prepare_map(backend, &batch->map[ready], &batch->element[ready], &batch->mapping[ready]);
+		batch->map[ready].result = prepare_map(backend, &batch->map[ready], &batch->element[ready]);
 		if (batch->map[ready].result)
 			break;
 		ready++;
@@ -200,13 +169,10 @@ static void maps_locked(struct tsr_backend *backend, struct tsr_map_batch *batch
 	for (i = 0; i < count; i++) {
 		struct tsr_ioc_map *map = &batch->map[i];
 
-		if (i < done || status == -TSR_E_AGAIN) {
-			map->result = finish_map(backend->window[map->window], batch->mapping[i], i < done ? 0 : status);
-			continue;
-		}
-		if (i < ready)
-			kfree(batch->mapping[i]);
-		map->result = map_locked(backend, map);
+		if (i < done || status == -TSR_E_AGAIN)
+			map->result = finish_map(backend, map, i < done ? 0 : status);
+		else
+			map->result = map_locked(backend, map);
 	}
 }
 
@@ -248,16 +214,17 @@ int tsr_backend_map(struct tsr_backend *backend, const struct tsr_ioc_map *map, 
 	return err;
 }
 
-static struct tsr_mapping *find_mapping(struct tsr_backend *backend, const struct tsr_token *token)
+/* Where the token is mapped: the window and a page of it, or NULL. */
+static struct tsr_window_area *find_mapping(struct tsr_backend *backend, const struct tsr_token *token, u32 *page)
 {
-	struct tsr_mapping *mapping;
 	u32 i;
 
 	for (i = 0; i < backend->windows; i++) {
-		list_for_each_entry(mapping, &backend->window[i]->mappings, link) {
-			if (!memcmp(&mapping->token, token, sizeof(*token)))
-				return mapping;
-		}
+		struct tsr_window_area *area = backend->window[i];
+
+		for (*page = tsr_window_next(area, 0); *page < area->pages; *page = tsr_window_next(area, *page + 1))
+			if (!memcmp(&area->mapping[*page].token, token, sizeof(*token)))
+				return area;
 	}
 	return NULL;
 }
@@ -265,18 +232,17 @@ static struct tsr_mapping *find_mapping(struct tsr_backend *backend, const struc
 int tsr_backend_unmap(struct tsr_backend *backend, const struct tsr_token *token, bool nonblock)
 {
 	struct tsr_token_ref ref = { .token = *token };
-	struct tsr_mapping *mapping;
+	struct tsr_window_area *area;
 	int status = -TSR_E_TOKEN;
+	u32 page;
 
 	if (!lock_backend(backend, nonblock))
 		return -EAGAIN;
-	mapping = find_mapping(backend, token);
-	if (mapping) {
+	area = find_mapping(backend, token, &page);
+	if (area) {
 		status = tsr_call_batch(TSR_CALL_TOKEN_UNMAP, 0, &ref, sizeof(ref), 1, NULL);
-		if (!status || status == -TSR_E_TOKEN) {
-			list_del(&mapping->link);
-			kfree(mapping);
-		}
+		if (!status || status == -TSR_E_TOKEN)
+			tsr_window_unmapped(area, page);
 	}
 	mutex_unlock(&backend->lock);
 	return tsr_errno(status);

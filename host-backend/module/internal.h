@@ -216,11 +216,11 @@ void tsr_watch_stop(void);
 
 /* ------------------------------------------------------------------ backends */
 
-/* A token mapped over part of a window. */
+/* Of a page of a window: the token that is mapped there. */
 struct tsr_mapping {
-	struct list_head link;
-	struct tsr_token token;
-	u32 first, pages; /* within the window */
+	struct tsr_token token; /* in the first page of its run, like pages */
+	u32 pages;
+	u32 run;                /* page where its run begins, and 1; 0: no token */
 };
 
 struct tsr_window_area {
@@ -231,7 +231,8 @@ struct tsr_window_area {
 	struct tsr_window *run; /* physically contiguous runs, as registered */
 	u32 runs;
 	u32 registered;        /* leading runs that the hypervisor knows */
-	struct list_head mappings;
+	struct tsr_mapping *mapping; /* of each page */
+	u32 mapped;            /* runs of tokens */
 };
 
 #define TSR_HOST_WINDOWS      40u
@@ -275,6 +276,12 @@ int tsr_window_run(const struct tsr_window_area *area, u64 offset, u32 pages, u6
 /* Lets go of everything now, or later and with a message if a page is still displaced. Never fails; area is gone. */
 void tsr_window_release(struct tsr_window_area *area);
 int tsr_window_unmap_all(struct tsr_window_area *area);
+/* A token was mapped at a run that is inside. */
+void tsr_window_mapped(struct tsr_window_area *area, const struct tsr_token *token, u32 first, u32 pages);
+/* No token is there any more: page is in its run. */
+void tsr_window_unmapped(struct tsr_window_area *area, u32 page);
+/* The first page of the first token's run from page on, or area->pages. */
+u32 tsr_window_next(const struct tsr_window_area *area, u32 page);
 void tsr_window_flush(void); /* at unload: waits for what was put off */
 
 #endif

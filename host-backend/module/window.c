@@ -86,9 +86,9 @@ struct tsr_window_area *tsr_window_create(const struct tsr_backend *backend, u64
 		return ERR_PTR(-ENOMEM);
 	snprintf(area->owner, sizeof(area->owner), "%s device %u", backend->guest->name, backend->device);
 	INIT_LIST_HEAD(&area->link);
-	INIT_LIST_HEAD(&area->mappings);
 	area->page = kvcalloc(pages, sizeof(*area->page), GFP_KERNEL_ACCOUNT);
-	err = area->page ? pin(area, addr, pages) : -ENOMEM;
+	area->mapping = kvcalloc(pages, sizeof(*area->mapping), GFP_KERNEL_ACCOUNT);
+	err = area->page && area->mapping ? pin(area, addr, pages) : -ENOMEM;
 	if (!err)
 		err = make_runs(area);
 	if (!err)
@@ -115,21 +115,57 @@ int tsr_window_run(const struct tsr_window_area *area, u64 offset, u32 pages, u6
 	return 0;
 }
 
+/* ------------------------------------------------------------------ tokens */
+
+u32 tsr_window_next(const struct tsr_window_area *area, u32 page)
+{
+	if (!area->mapped)
+		return area->pages;
+	while (page < area->pages && area->mapping[page].run != page + 1)
+		page++;
+	return page;
+}
+
+void tsr_window_unmapped(struct tsr_window_area *area, u32 page)
+{
+	u32 first = area->mapping[page].run - 1, i;
+
+	for (i = 0; i < area->mapping[first].pages; i++)
+		area->mapping[first + i].run = 0;
+	area->mapped--;
+}
+
+/* Whatever this module thought was there before has been revoked by its issuer. */
+void tsr_window_mapped(struct tsr_window_area *area, const struct tsr_token *token, u32 first, u32 pages)
+{
+	u32 i;
+
+	for (i = first; i < first + pages; i++) {
+		if (area->mapping[i].run)
+			tsr_window_unmapped(area, i);
+		area->mapping[i].run = first + 1;
+	}
+	area->mapping[first].token = *token;
+	area->mapping[first].pages = pages;
+	area->mapped++;
+}
+
 int tsr_window_unmap_all(struct tsr_window_area *area)
 {
-	struct tsr_mapping *mapping, *next;
+	u32 page;
 
-	list_for_each_entry_safe(mapping, next, &area->mappings, link) {
-		struct tsr_token_ref ref = { .token = mapping->token };
+	for (page = tsr_window_next(area, 0); page < area->pages; page = tsr_window_next(area, page + 1)) {
+		struct tsr_token_ref ref = { .token = area->mapping[page].token };
 		int status = tsr_call_batch(TSR_CALL_TOKEN_UNMAP, 0, &ref, sizeof(ref), 1, NULL);
 
 		if (status && status != -TSR_E_TOKEN) /* no such token: its issuer has revoked it */
 			return status;
-		list_del(&mapping->link);
-		kfree(mapping);
+		tsr_window_unmapped(area, page);
 	}
 	return 0;
 }
+
+/* ------------------------------------------------------------------ release */
 
 /* Negated enum tsr_error as long as something is left; 0 when area is gone. */
 static int try_release(struct tsr_window_area *area)
@@ -147,6 +183,7 @@ static int try_release(struct tsr_window_area *area)
 		return status;
 	unpin_user_pages_dirty_lock(area->page, area->pages, true);
 	kvfree(area->run);
+	kvfree(area->mapping);
 	kvfree(area->page);
 	kfree(area);
 	return 0;
