@@ -61,6 +61,41 @@ static void only_plain_pages_of_the_host_become_window_pages(void **state)
 	assert_int_equal(window_call(TSR_CALL_WINDOW_REMOVE, pfn, 8), -TSR_E_FRAME);
 }
 
+static bool meet(const struct tsr_window *a, const struct tsr_window *b)
+{
+	return a->pfn < b->pfn + b->count && b->pfn < a->pfn + a->count;
+}
+
+/* [WIN-1] Whichever way the runs of a batch lie, and whatever the calls before have left behind. */
+static void runs_of_one_batch_are_refused_where_they_meet_and_only_there(void **state)
+{
+	uint64_t pfn = host_take(8);
+	unsigned refused = 0, taken = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 8 * 8 * 8 * 8; i++) {
+		struct tsr_window el[3] = {
+			{ .pfn = pfn + i % 8, .count = i / 8 % 8 + 1 },
+			{ .pfn = pfn + i / 64 % 8, .count = i / 512 % 8 + 1 },
+			{ .pfn = pfn + i % 7, .count = 1 },
+		};
+		bool second = meet(&el[0], &el[1]), third = meet(&el[0], &el[2]) || meet(&el[1], &el[2]);
+
+		if (el[0].pfn + el[0].count > pfn + 8 || el[1].pfn + el[1].count > pfn + 8)
+			continue;
+		assert_int_equal(host_batch(TSR_CALL_WINDOW_ADD, el, 3, 0), second || third ? -TSR_E_ARG : TSR_OK);
+		refused += second || third;
+		if (second || third) {
+			assert_int_equal(last_value, second ? 1 : 2);
+			continue;
+		}
+		taken++;
+		assert_int_equal(host_batch(TSR_CALL_WINDOW_REMOVE, el, 3, 0), TSR_OK);
+	}
+	assert_true(refused > 100 && taken > 20);
+	assert_int_equal(windows(), 16);
+}
+
 /* [WIN-2] [MEM-2] */
 static void a_displaced_page_can_be_nothing_else(void **state)
 {
@@ -289,6 +324,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, host_teardown)
 	const struct CMUnitTest tests[] = {
 		T(only_plain_pages_of_the_host_become_window_pages),
+		T(runs_of_one_batch_are_refused_where_they_meet_and_only_there),
 		T(a_displaced_page_can_be_nothing_else),
 		T(a_window_page_is_given_up_only_when_every_cpu_has_let_go_of_what_was_there),
 		T(a_token_maps_only_as_it_is_bound),
