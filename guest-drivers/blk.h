@@ -2,7 +2,7 @@
 /*
  * Between the files of tessera_blk.ko.
  *
- * Who does what: queue_rq (blk_disk.c) only puts requests on a queue's list. A queue's worker (blk_queue.c) does everything with its
+ * Who does what: queue_rqs (blk_disk.c) only puts requests on a queue's list. A queue's worker (blk_queue.c) does everything with its
  * ring: claims blocks, seals, submits, takes completions, opens. The device's thread (blk_session.c, blk_attach.c) opens and
  * closes sessions while the workers keep off, reads and writes the disk's header, formats. Neither allocates once the disk is
  * attached, since writeback may be waiting for them.

@@ -60,10 +60,10 @@ void blk_req_claim_waited(struct blk_queue *q)
 
 static inline void end(struct blk_queue *q, struct blk_req *req, blk_status_t status)
 {
+	if (req->rq && blk_mq_add_to_batch(req->rq, &q->batch, (__force int)status, blk_mq_end_request_batch))
+		return;
+	blk_aead_rest(q);
 	if (req->rq) {
-		if (blk_mq_add_to_batch(req->rq, &q->batch, (__force int)status, blk_mq_end_request_batch))
-			return;
-		blk_aead_rest(q);
 		blk_mq_end_request(req->rq, status);
 		return;
 	}
