@@ -41,10 +41,12 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, con
 
 #define WORD(n) state = _mm_crc32_u64(state, word_at(byte + 8 * (n)))
 #define WORDS(n) WORD(n); WORD(n + 1); WORD(n + 2); WORD(n + 3); WORD(n + 4); WORD(n + 5); WORD(n + 6); WORD(n + 7)
-	for (; size >= 128; size -= 128, byte += 128) {
-		WORDS(0);
-		WORDS(8);
+#define MORE_WORDS(n) WORDS(n); WORDS(n + 8); WORDS(n + 16); WORDS(n + 24)
+	for (; size >= 512; size -= 512, byte += 512) {
+		MORE_WORDS(0);
+		MORE_WORDS(32);
 	}
+#undef MORE_WORDS
 #undef WORDS
 	for (; size >= 8; size -= 8, byte += 8)
 		WORD(0);
