@@ -192,8 +192,8 @@ static void count_pairs(struct image *image)
 
 	image->report.blocks = store->super.blocks;
 	image->report.slots = store->super.slots;
-	image->report.free = store->free;
-	image->report.pairs = store->super.slots - store->free;
+	image->report.free = store->free.count;
+	image->report.pairs = store->super.slots - store->free.count;
 	image->report.checkpoint = store->super.checkpoint;
 	for (uint64_t block = 0; block < store->super.blocks; block++)
 		if (store->map[block] != STORE_NONE && !image_record_has_data(&store->record[store->map[block]]))

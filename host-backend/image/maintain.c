@@ -55,7 +55,7 @@ static int verify(struct image *image, void (*tell)(uint64_t block))
 		lost[block / 8] |= 1u << block % 8;
 		store->map[block] = STORE_NONE;
 		store->slot[slot].state = STORE_FREE;
-		store->free++;
+		free_put(&store->free, slot);
 		image->report.lost++;
 		if (tell)
 			tell(block);
@@ -64,7 +64,7 @@ static int verify(struct image *image, void (*tell)(uint64_t block))
 		forget(image, lost);
 	free(lost);
 	image->report.pairs -= image->report.lost;
-	image->report.free = store->free;
+	image->report.free = store->free.count;
 	return error;
 }
 

@@ -11,12 +11,11 @@ bool store_init(struct store *store, const struct image_super *super)
 	store->slot = calloc(super->slots, sizeof(*store->slot));
 	store->superseded = calloc(super->slots, sizeof(*store->superseded));
 	store->map = malloc(super->blocks * sizeof(*store->map));
-	if (!store->record || !store->slot || !store->superseded || !store->map) {
+	if (!store->record || !store->slot || !store->superseded || !store->map || !free_init(&store->free, super->slots)) {
 		store_fini(store);
 		return false;
 	}
 	memset(store->map, 0xff, super->blocks * sizeof(*store->map));
-	store->free = super->slots;
 	store->next_sequence = super->checkpoint + 1;
 	store->durable = super->checkpoint;
 	return true;
@@ -28,6 +27,7 @@ void store_fini(struct store *store)
 	free(store->slot);
 	free(store->superseded);
 	free(store->map);
+	free_fini(&store->free);
 	memset(store, 0, sizeof(*store));
 }
 
@@ -40,37 +40,26 @@ void store_load(struct store *store, uint32_t slot)
 		store->next_sequence = record->sequence + 1;
 	if (other != STORE_NONE && store->record[other].sequence > record->sequence)
 		return;
-	if (other == STORE_NONE)
-		store->free--;
-	else
+	if (other != STORE_NONE) {
 		store->slot[other].state = STORE_FREE;
+		free_put(&store->free, other);
+	}
+	free_remove(&store->free, slot);
 	store->slot[slot].state = STORE_LIVE;
 	store->map[record->block] = slot;
 }
 
-/* The next free slot from the cursor on. There is one: the caller looked at store->free. */
-static uint32_t take(struct store *store)
-{
-	uint64_t slot = store->cursor;
-
-	while (store->slot[slot].state != STORE_FREE)
-		slot = slot + 1 == store->super.slots ? 0 : slot + 1;
-	store->cursor = slot + 1 == store->super.slots ? 0 : slot + 1;
-	store->slot[slot].state = STORE_WRITING;
-	store->free--;
-	return slot;
-}
-
 bool store_begin(struct store *store, struct store_write *write, uint64_t block, uint32_t count, const struct tsr_seal *seals)
 {
-	if (store->free < count)
+	if (store->free.count < count)
 		return false;
+	free_take(&store->free, write->slot, count);
 	write->block = block;
 	write->count = count;
 	write->sequence = store->next_sequence;
 	store->next_sequence += count;
 	for (uint32_t i = 0; i < count; i++) {
-		write->slot[i] = take(store);
+		store->slot[write->slot[i]].state = STORE_WRITING;
 		store->record[write->slot[i]] = (struct image_record){
 			.seal = seals[i],
 			.block = block + i,
@@ -133,9 +122,10 @@ void store_abort(struct store *store, struct store_write *write, bool voided)
 {
 	unlink_write(store, write);
 	store->tainted |= !voided;
-	for (uint32_t i = 0; i < write->count; i++)
+	for (uint32_t i = 0; i < write->count; i++) {
 		store->slot[write->slot[i]].state = STORE_FREE;
-	store->free += write->count;
+		free_put(&store->free, write->slot[i]);
+	}
 }
 
 uint32_t store_pin(struct store *store, uint64_t block)
@@ -152,7 +142,8 @@ static bool release(struct store *store, uint32_t slot)
 	bool idle = store->slot[slot].readers == 0;
 
 	store->slot[slot].state = idle ? STORE_FREE : STORE_RELEASED;
-	store->free += idle;
+	if (idle)
+		free_put(&store->free, slot);
 	return idle;
 }
 
@@ -162,23 +153,29 @@ bool store_unpin(struct store *store, uint32_t slot)
 	return store->slot[slot].state == STORE_RELEASED && release(store, slot);
 }
 
-struct store_sync store_sync_begin(const struct store *store)
+struct store_sync store_sync_begin(struct store *store)
 {
+	store->syncing = store->superseded_tail;
 	return (struct store_sync){
 		.superseded = store->superseded_tail,
 		.sequence = (store->oldest ? store->oldest->sequence : store->next_sequence) - 1,
 	};
 }
 
+bool store_wants_sync(const struct store *store)
+{
+	return store->superseded_tail - store->syncing >= (store->super.slots - store->super.blocks) / 4;
+}
+
 uint64_t store_sync_end(struct store *store, struct store_sync sync)
 {
-	uint64_t before = store->free;
+	uint64_t before = store->free.count;
 
 	while (store->superseded_head < sync.superseded)
 		release(store, store->superseded[store->superseded_head++ % store->super.slots]);
 	if (!store->tainted && sync.sequence > store->durable)
 		store->durable = sync.sequence;
-	return store->free - before;
+	return store->free.count - before;
 }
 
 uint32_t store_run(const struct store *store, const uint32_t *slots, uint32_t from, uint32_t count)

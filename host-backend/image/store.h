@@ -12,6 +12,7 @@
 #define IMAGE_STORE_H
 
 #include "host-backend/image/format.h"
+#include "host-backend/image/free.h"
 
 #define STORE_NONE       0xffffffffu
 #define STORE_MAX_BLOCKS 256u /* of one write; TSR_BLK_MAX_BLOCKS */
@@ -40,8 +41,8 @@ struct store {
 	uint32_t *map;               /* block -> slot or STORE_NONE */
 	uint32_t *superseded;        /* queue of slots in order of commit */
 	uint64_t superseded_head, superseded_tail;
-	uint64_t free;               /* slots in state FREE */
-	uint64_t cursor;             /* next fit: keeps neighbours in time neighbours in place */
+	uint64_t syncing;            /* superseded_tail when the last sync began */
+	struct free_slots free;      /* those in state FREE */
 	uint64_t next_sequence;
 	uint64_t durable;            /* all up to this sequence are durable */
 	bool tainted;                /* a failed write's records may be on the medium without their data: durable must not pass them */
@@ -85,7 +86,13 @@ uint32_t store_pin(struct store *store, uint64_t block);
 /* True if that made a slot free. */
 bool store_unpin(struct store *store, uint32_t slot);
 
-struct store_sync store_sync_begin(const struct store *store);
+struct store_sync store_sync_begin(struct store *store);
+
+/*
+ * A quarter of the spare slots waits for a sync that nobody has begun. To begin it now, and not when none is left, leaves writes a choice: the
+ * places of what was written together come free together.
+ */
+bool store_wants_sync(const struct store *store);
 
 /* After a successful fdatasync. Returns the number of slots it made free. */
 uint64_t store_sync_end(struct store *store, struct store_sync sync);

@@ -387,9 +387,10 @@ static void start(void)
 	image.io = io;
 	require(store_init(&image.store, &fresh));
 	/* Few of the slots are used, so that they are soon used again. */
-	for (uint64_t slot = USED; slot < fresh.slots; slot++)
+	for (uint32_t slot = USED; slot < fresh.slots; slot++) {
 		image.store.slot[slot].state = STORE_WRITING;
-	image.store.free = USED;
+		free_remove(&image.store.free, slot);
+	}
 	engine.late_reads = more / 16 % 2; /* medium_write() reads when the I/O ends */
 	disk_init(&disk, &image, &engine, &how, &counters);
 	disk.through = what / 9 % 4 == 1;

@@ -258,7 +258,7 @@ static void pages_revoked_around_the_dma_are_never_stored(void **state)
 		finish();
 		assert_int_equal(revoked, 1);
 		assert_int_equal(completed, -1); /* the guest sends it again in the next session */
-		assert_int_equal(disk.image->store.free, image.store.super.slots - COUNT);
+		assert_int_equal(disk.image->store.free.count, image.store.super.slots - COUNT);
 		expect_pairs(1);
 		reload();
 		expect_pairs(1);
@@ -382,8 +382,9 @@ static int group_setup(void **state)
 /* Every other slot is taken: a write of COUNT blocks goes to scattered ones. */
 static void scatter(void)
 {
-	for (uint64_t slot = image.store.cursor + 1; slot < image.store.cursor + 4 * COUNT; slot += 2) {
-		image.store.free -= image.store.slot[slot].state == STORE_FREE;
+	for (uint32_t slot = image.store.free.cursor + 1; slot < image.store.free.cursor + 4 * COUNT; slot += 2) {
+		if (image.store.slot[slot].state == STORE_FREE)
+			free_remove(&image.store.free, slot);
 		image.store.slot[slot].state = STORE_LIVE;
 	}
 }

@@ -164,17 +164,17 @@ static void crowd(void)
 {
 	struct store *store = &image.store;
 
-	for (uint64_t slot = 0; slot < store->super.slots && store->free > SPARE; slot++) {
+	for (uint32_t slot = 0; slot < store->super.slots && store->free.count > SPARE; slot++) {
 		if (store->slot[slot].state != STORE_FREE || slot % 3 == 0)
 			continue;
 		store->slot[slot].state = STORE_WRITING;
-		store->free--;
+		free_remove(&store->free, slot);
 	}
-	for (uint64_t slot = 0; slot < store->super.slots && store->free > SPARE; slot++) {
+	for (uint32_t slot = 0; slot < store->super.slots && store->free.count > SPARE; slot++) {
 		if (store->slot[slot].state != STORE_FREE)
 			continue;
 		store->slot[slot].state = STORE_WRITING;
-		store->free--;
+		free_remove(&store->free, slot);
 	}
 }
 

@@ -169,12 +169,12 @@ static void without_free_slots_nothing_begins_and_nothing_changes(void **state)
 	while (store_begin(store, &write[begun], 0, 32, seals))
 		begun++;
 	assert_int_equal(begun, image.store.super.slots / 32);
-	assert_int_equal(store->free, image.store.super.slots % 32);
-	assert_true(store_begin(store, &write[begun], 0, store->free, seals));
-	assert_int_equal(store->free, 0);
+	assert_int_equal(store->free.count, image.store.super.slots % 32);
+	assert_true(store_begin(store, &write[begun], 0, store->free.count, seals));
+	assert_int_equal(store->free.count, 0);
 	for (uint32_t i = 0; i <= begun; i++)
 		store_abort(store, &write[i], true);
-	assert_int_equal(store->free, store->super.slots);
+	assert_int_equal(store->free.count, store->super.slots);
 	assert_null(store->oldest);
 	assert_null(store->newest);
 	assert_false(store->tainted);
@@ -343,13 +343,36 @@ static void a_failed_sync_frees_nothing(void **state)
 	(void)state;
 	assert_int_equal(put(1, 1, 0), 0);
 	assert_int_equal(put(1, 2, 0), 0);
-	free_before = image.store.free;
+	free_before = image.store.free.count;
 	disk.fail_syncs = 1;
 	assert_int_equal(image_flush(&image), -EIO);
-	assert_int_equal(image.store.free, free_before);
+	assert_int_equal(image.store.free.count, free_before);
 	disk.fail_syncs = 0;
 	assert_int_equal(image_flush(&image), 0);
-	assert_int_equal(image.store.free, free_before + 1);
+	assert_int_equal(image.store.free.count, free_before + 1);
+}
+
+/* Before the free slots are used up, and once for each quarter of the spare ones. */
+static void a_sync_is_due_when_enough_slots_wait_for_it(void **state)
+{
+	struct store *store = &image.store;
+	uint64_t quarter = (store->super.slots - store->super.blocks) / 4, waiting = 0;
+	struct store_sync sync;
+
+	(void)state;
+	assert_int_equal(put(1, 9, 0), 0);
+	for (int round = 0; round < 2; round++) {
+		while (waiting < quarter) {
+			assert_int_equal(put(1, 9, 0), 0);
+			assert_int_equal(store_wants_sync(store), ++waiting == quarter);
+		}
+		sync = store_sync_begin(store);
+		assert_false(store_wants_sync(store));
+		assert_int_equal(put(1, 9, 0), 0);
+		waiting = 1;
+		store_sync_end(store, sync);
+		assert_false(store_wants_sync(store));
+	}
 }
 
 /* [STORE-3] */
@@ -429,6 +452,7 @@ int main(void)
 		TEST(the_older_superblock_serves_when_the_newer_is_torn),
 		TEST(a_cut_or_foreign_image_is_refused),
 		TEST(a_failed_sync_frees_nothing),
+		TEST(a_sync_is_due_when_enough_slots_wait_for_it),
 		TEST(a_header_slot_is_durable_when_written),
 		TEST(a_check_finds_rotten_data),
 		cmocka_unit_test(a_file_is_made_once_and_opened_by_one),
