@@ -102,12 +102,16 @@ bool disk_begin(struct disk *disk, uint32_t queue, struct store_write *write, ui
 	return begun;
 }
 
-void disk_commit(struct disk *disk, struct store_write *write)
+bool disk_commit(struct disk *disk, struct store_write *write)
 {
+	bool sync;
+
 	pthread_mutex_lock(&disk->lock);
 	store_commit(&disk->image->store, write);
+	sync = store_wants_sync(&disk->image->store);
 	kick_starving(disk);
 	pthread_mutex_unlock(&disk->lock);
+	return sync;
 }
 
 void disk_abort(struct disk *disk, struct store_write *write, bool voided)

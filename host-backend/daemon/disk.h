@@ -48,7 +48,9 @@ void disk_unpin(struct disk *disk, const uint32_t *slots, uint32_t count);
 /* false: no slots; the queue will be kicked. *sync then says whether a sync by it would free some. */
 bool disk_begin(struct disk *disk, uint32_t queue, struct store_write *write, uint64_t block, uint32_t count,
 		const struct tsr_seal *seals, bool *sync);
-void disk_commit(struct disk *disk, struct store_write *write);
+
+/* true: it is time for a sync by this queue, so that slots come free before none is left. */
+bool disk_commit(struct disk *disk, struct store_write *write);
 void disk_abort(struct disk *disk, struct store_write *write, bool voided);
 
 struct store_sync disk_sync_begin(struct disk *disk);

@@ -246,14 +246,24 @@ static bool taken_whole(const struct work *work)
 	return work->request.op != TSR_BLK_WRITE || !writes_direct(work) || place_live(work);
 }
 
+static void reclaim(struct queue *queue)
+{
+	if (queue->reclaiming)
+		return;
+	queue->reclaiming = true;
+	start_sync(&queue->reclaim);
+}
+
 static void finish_write(struct work *work)
 {
-	struct disk *disk = work->queue->disk;
+	struct queue *queue = work->queue;
+	struct disk *disk = queue->disk;
+	bool sync;
 
 	if (work->failure) {
 		disk_abort(disk, &work->write, !work->error);
 		if (work->failure == -ESTALE)
-			queue_revoked(work->queue, work);
+			queue_revoked(queue, work);
 		else
 			queue_complete(work, work->error ? TSR_BLK_E_IO : status_of(work->failure));
 		return;
@@ -265,13 +275,16 @@ static void finish_write(struct work *work)
 		return;
 	}
 	if (work->request.op == TSR_BLK_WRITE && writes_direct(work))
-		DISK_COUNT(work->queue->counters, direct_in, work->request.count);
-	disk_commit(disk, &work->write);
-	DISK_COUNT(work->queue->counters, blocks_written, work->request.count);
-	if (work->request.flags & TSR_BLK_FUA || disk->through)
+		DISK_COUNT(queue->counters, direct_in, work->request.count);
+	sync = disk_commit(disk, &work->write);
+	DISK_COUNT(queue->counters, blocks_written, work->request.count);
+	if (work->request.flags & TSR_BLK_FUA || disk->through) {
 		start_sync(work);
-	else
-		queue_complete(work, TSR_BLK_OK);
+		return;
+	}
+	queue_complete(work, TSR_BLK_OK);
+	if (sync)
+		reclaim(queue);
 }
 
 /* false: no slots now. Slots come free by a sync, and if none would help, when another write ends: that one kicks this queue. */
@@ -284,10 +297,8 @@ static bool try_write(struct work *work)
 		write_slots(work);
 		return true;
 	}
-	if (sync && !queue->reclaiming) {
-		queue->reclaiming = true;
-		start_sync(&queue->reclaim);
-	}
+	if (sync)
+		reclaim(queue);
 	return false;
 }
 
