@@ -24,6 +24,8 @@
 #include "host-backend/daemon/medium.h"
 #include "host-backend/image/image.h"
 
+#define ENGINE_FILES 4u
+
 enum engine_op { ENGINE_READ, ENGINE_WRITE, ENGINE_SYNC, ENGINE_DISCARD };
 
 /* One piece of I/O. tesserad owns it and its memory, and keeps both as they are until engine_done. */
@@ -64,6 +66,11 @@ struct engine {
 	void (*submit)(struct engine_io *io);
 	/* submit takes ENGINE_DISCARD: what lies there, whole pages, is not needed any more. A hint, which may fail. */
 	bool discards;
+	/*
+	 * Fills fds, at most ENGINE_FILES, with the descriptors that submit's entries of io_uring name by their place there (IOSQE_FIXED_FILE), and
+	 * returns how many: the kernel then need not look them up each time. Each queue's ring has them until it ends. NULL: none.
+	 */
+	uint32_t (*files)(void *context, int *fds);
 	/*
 	 * Memory is read when the bytes are put in their place, not before, and one piece after the other where pieces overlap. tesserad may then write
 	 * records with others between them, which are in flight by themselves as well: the exception to the rule that I/O in flight never overlaps.

@@ -12,11 +12,9 @@
 #include "host-backend/daemon/shared.h"
 #include "host-backend/daemon/stage.h"
 #include "host-backend/daemon/tag.h"
+#include "host-backend/daemon/uring.h"
 #include "host-backend/daemon/watch.h"
 #include "proto/ring.h"
-
-#define SUBMISSIONS 256u
-#define COMPLETIONS 8192u /* usually more than are outstanding; what is beyond them the kernel keeps (IORING_FEAT_NODROP) */
 
 #define BUFFER_SIZE    ((size_t)TSR_BLK_MAX_BLOCKS * TSR_BLOCK_SIZE)
 #define KEPT_OF_BUFFER ((size_t)TSR_BLK_DIRECT_BLOCKS * TSR_BLOCK_SIZE)
@@ -284,45 +282,6 @@ static bool serve(struct queue *queue)
 
 /* ------------------------------------------------------------------ the thread */
 
-static int setup_uring(struct queue *queue)
-{
-	struct io_uring_params params = {
-		.flags = IORING_SETUP_CQSIZE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
-		.cq_entries = COMPLETIONS,
-	};
-	int error = io_uring_queue_init_params(SUBMISSIONS, &queue->uring, &params);
-
-	if (error == -EINVAL) { /* kernels before 6.1 */
-		memset(&params, 0, sizeof(params));
-		params.flags = IORING_SETUP_CQSIZE;
-		params.cq_entries = COMPLETIONS;
-		error = io_uring_queue_init_params(SUBMISSIONS, &queue->uring, &params);
-	}
-	if (!error && !(params.features & IORING_FEAT_NODROP)) {
-		io_uring_queue_exit(&queue->uring);
-		error = -ENOSYS;
-	}
-	if (error)
-		log_line("setting up io_uring failed: %s; see kernel.io_uring_disabled", strerror(-error));
-	return error;
-}
-
-/* The data run, registered once for all requests of the session. The kernel pins the daemon's own pages; what DMA finds there is the guest's. */
-static void setup_pages(struct queue *queue)
-{
-	struct iovec pages = { .iov_base = queue->data, .iov_len = (size_t)queue->limits.data_pages * TSR_PAGE_SIZE };
-	int error;
-
-	if (queue->data && queue->disk->medium.mode != TSR_BACKEND_COPY) {
-		error = io_uring_register_buffers(&queue->uring, &pages, 1);
-		if (error) {
-			log_line("registering the guest's pages failed: %s", strerror(-error));
-			disk_copy_all(queue->disk, TSR_BACKEND_WHY_REGISTER);
-		}
-	}
-	queue->mode = queue->data ? queue->disk->medium.mode : TSR_BACKEND_COPY;
-}
-
 static int setup_works(struct queue *queue)
 {
 	queue->works = queue->limits.depth < QUEUE_MAX_WORK ? queue->limits.depth : QUEUE_MAX_WORK;
@@ -411,14 +370,12 @@ static void *queue_main(void *argument)
 {
 	struct queue *queue = argument;
 
-	queue->start_error = setup_uring(queue);
-	if (!queue->start_error)
-		setup_pages(queue);
+	queue->start_error = uring_start(queue);
 	sem_post(&queue->started);
 	if (queue->start_error)
 		return NULL;
 	run(queue);
-	io_uring_queue_exit(&queue->uring);
+	uring_end(queue);
 	return NULL;
 }
 

@@ -7,100 +7,11 @@
  * records say, which a crash uncovers and undo_write() clears away; no block's present pair is touched by it.
  */
 #include <errno.h>
+#include "host-backend/daemon/op.h"
 #include "host-backend/daemon/place.h"
 #include "host-backend/daemon/shared.h"
 #include "host-backend/daemon/stage.h"
 #include "host-backend/image/crc32c.h"
-
-static struct store *store_of(const struct work *work)
-{
-	return &work->queue->disk->image->store;
-}
-
-/* Whether DMA goes to the guest's pages itself. */
-static bool reads_direct(const struct work *work)
-{
-	return work->queue->mode != TSR_BACKEND_COPY;
-}
-
-static bool writes_direct(const struct work *work)
-{
-	return work->queue->mode == TSR_BACKEND_DIRECT;
-}
-
-/* Where block data is read from or written to. */
-static uint8_t *data_at(struct work *work, uint32_t index, bool direct)
-{
-	work->buffered |= !direct;
-	return direct ? place_data(work, index) : work->buffer + (size_t)index * TSR_BLOCK_SIZE;
-}
-
-/* ------------------------------------------------------------------ I/O */
-
-enum op_kind {
-	OP_META,  /* on a private buffer, by way of the page cache */
-	OP_DATA,  /* of slots, on a private buffer */
-	OP_FIXED, /* of slots, on the guest's pages as the ring has registered them */
-};
-
-static void submit(struct op *op)
-{
-	struct disk *disk = op->work->queue->disk;
-
-	engine_submit(disk->engine, &disk->image->io, &op->io);
-}
-
-static void submit_op(struct op *op)
-{
-	op->work->pending++;
-	if (op->io.op == ENGINE_DISCARD)
-		submit(op);
-	else
-		stage_add(op);
-}
-
-static void add_op(struct work *work, enum op_kind kind, enum engine_op what, void *data, uint32_t size, uint64_t offset)
-{
-	struct op *op = &work->op[work->ops++];
-
-	*op = (struct op){
-		.work = work,
-		.io = {
-			.op = what,
-			.meta = kind == OP_META,
-			.fixed = kind == OP_FIXED,
-			.data = data,
-			.size = size,
-			.offset = offset,
-		},
-	};
-	submit_op(op);
-}
-
-/* The data of count blocks from index on, in as many consecutive slots. */
-static void add_data(struct work *work, bool write, uint32_t index, uint32_t count, uint32_t slot)
-{
-	bool direct = write ? writes_direct(work) : reads_direct(work);
-	uint32_t run;
-
-	for (uint32_t end = index + count; index < end; index += run, slot += run) {
-		run = direct ? place_run(work, index, end - index) : end - index;
-		add_op(work, direct ? OP_FIXED : OP_DATA, write ? ENGINE_WRITE : ENGINE_READ, data_at(work, index, direct),
-		       run * TSR_BLOCK_SIZE, image_data_of(&store_of(work)->super, slot));
-	}
-}
-
-static void add_records(struct work *work, uint32_t slot, uint32_t count)
-{
-	add_op(work, OP_META, ENGINE_WRITE, &store_of(work)->record[slot], count * IMAGE_RECORD_SIZE,
-	       image_record_of(&store_of(work)->super, slot));
-}
-
-/* The slots were free, and no data will be stored in them: what lies there of earlier blocks is nobody's. */
-static void add_discard(struct work *work, uint32_t slot, uint32_t count)
-{
-	add_op(work, OP_DATA, ENGINE_DISCARD, NULL, count * TSR_BLOCK_SIZE, image_data_of(&store_of(work)->super, slot));
-}
 
 static void start_sync(struct work *work)
 {
@@ -112,7 +23,7 @@ static void start_sync(struct work *work)
 	}
 	work->sync = disk_sync_begin(disk);
 	work->sync_op = (struct op){ .work = work, .io = { .op = ENGINE_SYNC } };
-	submit(&work->sync_op);
+	engine_submit(disk->engine, &disk->image->io, &work->sync_op.io);
 	DISK_COUNT(work->queue->counters, syncs, 1);
 }
 
@@ -148,7 +59,7 @@ static uint32_t read_run(const struct work *work, uint32_t from)
 
 	while (end < work->request.count && read_has_data(work, end))
 		end++;
-	return store_run(store_of(work), work->slot, from, end);
+	return store_run(op_store(work), work->slot, from, end);
 }
 
 /* Neighbouring pages are copied at once. */
@@ -171,7 +82,7 @@ static void finish_read(struct work *work)
 		run = read_has_data(work, i) ? data_run(work, i) : 1;
 		if (!read_has_data(work, i))
 			continue;
-		if (reads_direct(work)) {
+		if (op_reads_direct(work)) {
 			DISK_COUNT(counters, direct_out, run);
 			continue;
 		}
@@ -194,7 +105,7 @@ static void start_read(struct work *work)
 	for (uint32_t i = 0; i < work->request.count; i += run) {
 		run = read_has_data(work, i) ? read_run(work, i) : 1;
 		if (read_has_data(work, i))
-			add_data(work, false, i, run, work->slot[i]);
+			op_data(work, false, i, run, work->slot[i]);
 	}
 	if (!work->pending)
 		finish_read(work);
@@ -205,7 +116,7 @@ static void start_read(struct work *work)
 /* Data and records go out together: whichever lands first, a crash between them is seen by the data's CRC. */
 static void write_slots(struct work *work)
 {
-	struct store *store = store_of(work);
+	struct store *store = op_store(work);
 	const uint32_t *slots = work->write.slot;
 	bool data = work->request.op == TSR_BLK_WRITE;
 	bool discard = work->request.flags & TSR_BLK_UNMAP && !atomic_load(&work->queue->disk->keeps_space);
@@ -216,17 +127,17 @@ static void write_slots(struct work *work)
 	for (uint32_t i = 0; i < work->request.count; i += run) {
 		run = store_run(store, slots, i, work->request.count);
 		if (data)
-			add_data(work, true, i, run, slots[i]);
+			op_data(work, true, i, run, slots[i]);
 		if (discard)
-			add_discard(work, slots[i], run);
-		add_records(work, slots[i], run);
+			op_discard(work, slots[i], run);
+		op_records(work, slots[i], run);
 	}
 }
 
 /* A failed write's records become zero again: after a refusal the guest counts on the old pairs, also over a restart of this daemon. */
 static void undo_write(struct work *work)
 {
-	struct store *store = store_of(work);
+	struct store *store = op_store(work);
 	const uint32_t *slots = work->write.slot;
 	uint32_t run;
 
@@ -236,14 +147,14 @@ static void undo_write(struct work *work)
 	store_void(store, &work->write);
 	for (uint32_t i = 0; i < work->request.count; i += run) {
 		run = store_run(store, slots, i, work->request.count);
-		add_records(work, slots[i], run);
+		op_records(work, slots[i], run);
 	}
 }
 
 /* DMA has taken the data. Was it still the guest's? */
 static bool taken_whole(const struct work *work)
 {
-	return work->request.op != TSR_BLK_WRITE || !writes_direct(work) || place_live(work);
+	return work->request.op != TSR_BLK_WRITE || !op_writes_direct(work) || place_live(work);
 }
 
 static void reclaim(struct queue *queue)
@@ -274,7 +185,7 @@ static void finish_write(struct work *work)
 		undo_write(work);
 		return;
 	}
-	if (work->request.op == TSR_BLK_WRITE && writes_direct(work))
+	if (work->request.op == TSR_BLK_WRITE && op_writes_direct(work))
 		DISK_COUNT(queue->counters, direct_in, work->request.count);
 	sync = disk_commit(disk, &work->write);
 	DISK_COUNT(queue->counters, blocks_written, work->request.count);
@@ -322,7 +233,7 @@ void work_retry(struct queue *queue)
 static bool take_data(struct work *work)
 {
 	uint32_t count = work->request.count;
-	bool direct = writes_direct(work);
+	bool direct = op_writes_direct(work);
 
 	if (!direct) {
 		if (work->queue->data)
@@ -331,7 +242,7 @@ static bool take_data(struct work *work)
 			return false;
 	}
 	for (uint32_t i = 0; i < count; i++)
-		work->crc[i] = crc32c(0, data_at(work, i, direct), TSR_BLOCK_SIZE);
+		work->crc[i] = crc32c(0, op_data_at(work, i, direct), TSR_BLOCK_SIZE);
 	return !direct || place_live(work);
 }
 
@@ -368,8 +279,7 @@ static void start_header(struct work *work)
 		queue_revoked(work->queue, work);
 		return;
 	}
-	add_op(work, OP_META, write ? ENGINE_WRITE : ENGINE_READ, work->buffer, TSR_HEADER_SIZE,
-	       IMAGE_HEADER_OFFSET + work->request.block * TSR_HEADER_SIZE);
+	op_header(work, write);
 }
 
 static void finish_header(struct work *work)
@@ -464,11 +374,11 @@ void work_op_done(struct op *op, int result)
 		op->io.data += result;
 		op->io.offset += result;
 		op->io.size -= result;
-		submit_op(op);
+		op_submit(op);
 		return;
 	}
 	if (result == -EINTR) {
-		submit_op(op);
+		op_submit(op);
 		return;
 	}
 	if (result <= 0 && !work->error)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* sources: host-backend/daemon/disk.c host-backend/daemon/engine.c host-backend/daemon/medium.c host-backend/daemon/place.c host-backend/daemon/shared.c */
-/* sources: host-backend/daemon/stage.c host-backend/daemon/work.c host-backend/image/[a-z]*.c proto/request.c */
+/* sources: host-backend/daemon/stage.c host-backend/daemon/uring.c host-backend/daemon/op.c host-backend/daemon/work.c host-backend/image/[a-z]*.c proto/request.c */
 /* libs: -luring -lpthread */
 /* flags: -fno-sanitize-coverage=trace-cmp */
 /*

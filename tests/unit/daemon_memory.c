@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* sources: host-backend/daemon/backend.c host-backend/daemon/disk.c host-backend/daemon/engine*.c host-backend/daemon/log.c host-backend/daemon/queue.c */
+/* sources: host-backend/daemon/backend.c host-backend/daemon/disk.c host-backend/daemon/engine*.c host-backend/daemon/log.c host-backend/daemon/queue.c host-backend/daemon/uring.c */
 /* sources: host-backend/daemon/medium.c host-backend/daemon/session.c host-backend/daemon/shared.c host-backend/daemon/window.c */
-/* sources: host-backend/daemon/place.c host-backend/daemon/stage.c host-backend/daemon/work.c host-backend/image/[a-z]*.c proto/control.c proto/request.c */
+/* sources: host-backend/daemon/place.c host-backend/daemon/stage.c host-backend/daemon/op.c host-backend/daemon/work.c host-backend/image/[a-z]*.c proto/control.c proto/request.c */
 /* sources: host-backend/cli/config.c host-backend/cli/loader.c host-backend/cli/loader_bzimage.c host-backend/cli/loader_acpi.c */
 /* libs: -luring -lpthread -ljansson -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=asprintf,--wrap=mmap */
 /*
@@ -10,6 +10,7 @@
  */
 #include "unit.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -287,6 +288,7 @@ static bool connect_guest(void)
 static void a_session_is_refused_and_the_next_one_opens(void **state)
 {
 	struct medium how = { .mode = TSR_BACKEND_COPY };
+	struct image_file file = { .fd = open("/dev/null", O_RDWR), .direct = -1 };
 	struct io_uring ring;
 
 	(void)state;
@@ -295,6 +297,7 @@ static void a_session_is_refused_and_the_next_one_opens(void **state)
 	io_uring_queue_exit(&ring);
 	assert_true(shared_init());
 	assert_int_equal(image_load(&image, &io, false, &why), 0);
+	image.io.context = &file; /* the engine's own: of a file that nobody reads */
 	disk_init(&disk, &image, engine_find("file"), &how, &page);
 	control = (struct tsr_blk_control){
 		.magic = TSR_BLK_MAGIC, .version = TSR_BLK_VERSION, .session = 4, .queues = 2, .depth = 8, .data_pages = 512, .event = 1,
@@ -303,6 +306,7 @@ static void a_session_is_refused_and_the_next_one_opens(void **state)
 		control.queue[i].ring.generation = control.queue[i].seal.generation = control.queue[i].data.generation = 1;
 	print_message("connect %u allocations\n", each(connect_guest));
 	image_drop(&image);
+	close(file.fd);
 }
 
 /* ------------------------------------------------------------------ the command */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* sources: host-backend/daemon/stage.c host-backend/daemon/work.c host-backend/daemon/engine.c host-backend/daemon/disk.c host-backend/daemon/medium.c host-backend/daemon/shared.c */
+/* sources: host-backend/daemon/stage.c host-backend/daemon/op.c host-backend/daemon/work.c host-backend/daemon/engine.c host-backend/daemon/disk.c host-backend/daemon/medium.c host-backend/daemon/shared.c */
 /* sources: host-backend/daemon/log.c host-backend/daemon/place.c host-backend/image/[a-z]*.c proto/request.c tests/unit/simdisk.c */
 /*
  * Requests step by step, with the test in the place of io_uring and of the disk's DMA: so pages can be revoked, or changed, and the power cut, at
