@@ -59,11 +59,20 @@ static void kick_starving(struct disk *disk)
 	}
 }
 
+void disk_pin_begin(struct disk *disk)
+{
+	pthread_mutex_lock(&disk->lock);
+}
+
+void disk_pin_end(struct disk *disk)
+{
+	pthread_mutex_unlock(&disk->lock);
+}
+
 void disk_pin(struct disk *disk, uint64_t block, uint32_t count, uint32_t *slots, struct tsr_seal *seals)
 {
 	struct store *store = &disk->image->store;
 
-	pthread_mutex_lock(&disk->lock);
 	for (uint32_t i = 0; i < count; i++) {
 		slots[i] = store_pin(store, block + i);
 		if (slots[i] == STORE_NONE)
@@ -71,7 +80,6 @@ void disk_pin(struct disk *disk, uint64_t block, uint32_t count, uint32_t *slots
 		else
 			seals[i] = store->record[slots[i]].seal;
 	}
-	pthread_mutex_unlock(&disk->lock);
 }
 
 void disk_unpin(struct disk *disk, const uint32_t *slots, uint32_t count)

@@ -41,6 +41,10 @@ void disk_copy_all(struct disk *disk, enum tsr_backend_reason reason);
 /* Tells a queue's eventfd where to be kicked, or -1. */
 void disk_set_kick(struct disk *disk, uint32_t queue, int eventfd);
 
+/* Around disk_pin, of one request or of many. */
+void disk_pin_begin(struct disk *disk);
+void disk_pin_end(struct disk *disk);
+
 /* For each block a pinned slot and its seal; STORE_NONE and a zero seal if never written. */
 void disk_pin(struct disk *disk, uint64_t block, uint32_t count, uint32_t *slots, struct tsr_seal *seals);
 void disk_unpin(struct disk *disk, const uint32_t *slots, uint32_t count);

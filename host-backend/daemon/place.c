@@ -150,9 +150,13 @@ uint32_t place_run(const struct work *work, uint32_t index, uint32_t count)
 
 bool place_live(const struct work *work)
 {
-	for (uint32_t i = 0; i < work->request.count; i++)
-		if (!shared_live_range(place_data(work, i), TSR_PAGE_SIZE))
+	uint32_t count = work->request.count, run;
+
+	for (uint32_t i = 0; i < count; i += run) {
+		run = place_run(work, i, count - i);
+		if (!shared_live_range(place_data(work, i), (size_t)run * TSR_PAGE_SIZE))
 			return false;
+	}
 	return true;
 }
 
@@ -170,9 +174,11 @@ bool place_data_in(struct work *work)
 	}
 	if (copied(work))
 		return true;
-	for (uint32_t i = 0; i < count; i++)
-		if (!shared_copy_in(work->buffer + (size_t)i * TSR_PAGE_SIZE, place_data(work, i), TSR_PAGE_SIZE))
+	for (uint32_t i = 0; i < count; i += run) {
+		run = place_run(work, i, count - i);
+		if (!shared_copy_in(work->buffer + (size_t)i * TSR_PAGE_SIZE, place_data(work, i), (size_t)run * TSR_PAGE_SIZE))
 			return false;
+	}
 	return true;
 }
 

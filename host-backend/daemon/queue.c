@@ -253,8 +253,7 @@ static bool take_all(struct queue *queue, int count)
 		n++;
 	}
 	place_reach(queue, taken, n);
-	for (uint32_t i = 0; i < n; i++)
-		work_start(taken[i]);
+	work_start(taken, n);
 	return atomic_load(&queue->state) == QUEUE_RUNNING;
 }
 
@@ -350,6 +349,7 @@ static void run(struct queue *queue)
 	for (;;) {
 		bool more = serve(queue);
 
+		work_unpin(queue);
 		stage_flush(queue);
 		announce(queue);
 		atomic_fetch_add(&queue->beat, 1);

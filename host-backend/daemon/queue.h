@@ -14,6 +14,7 @@
 #include "proto/request.h"
 
 #define QUEUE_MAX_WORK 64u /* requests that one queue works on at a time; the others stay in the ring */
+#define QUEUE_UNPINS   (4 * TSR_BLK_MAX_BLOCKS)
 #define QUEUE_MAX_OPS  (2 * TSR_BLK_MAX_BLOCKS)
 _Static_assert(TSR_TOKEN_MAX_PAGES <= UINT16_MAX, "a page of the data run does not fit");
 _Static_assert(STORE_MAX_BLOCKS == TSR_BLK_MAX_BLOCKS, "a request does not fit into a write");
@@ -100,6 +101,7 @@ struct queue {
 	struct work reclaim;                  /* the sync that frees slots for them */
 	struct stage stage[2];                /* of data; of records and headers */
 	uint32_t noticed, looks;              /* completed when last asked, and how often it was the same then */
+	uint32_t unpin[QUEUE_UNPINS], unpins; /* slots of reads that have ended */
 	bool reclaiming, commands, raising;
 	uint8_t *buffers;
 	bool in_use[TSR_RING_MAX_DEPTH];      /* ids */
@@ -114,11 +116,12 @@ int queue_start(struct queue *queue);
 void queue_stop(struct queue *queue);
 
 /* work.c: what the thread does with one request. All are for the queue's own thread. */
-void work_start(struct work *work);
+void work_start(struct work *const works[], uint32_t count); /* that came together, at most QUEUE_MAX_WORK */
 void work_op_done(struct op *op, int result);
 void work_sync_done(struct work *work, int result);
 void work_io_done(struct engine_io *io, int result); /* one of the above */
 void work_retry(struct queue *queue);
+void work_unpin(struct queue *queue); /* lets go of what was read: before the thread sleeps or ends */
 
 /* queue.c, for work.c: posting a completion, which also frees the work. */
 void queue_complete(struct work *work, enum tsr_blk_status status);

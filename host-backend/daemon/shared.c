@@ -36,17 +36,13 @@ bool shared_live(const void *address)
 
 bool shared_live_range(const void *from, size_t size)
 {
-	const uint8_t *start = from;
+	uintptr_t at = (uintptr_t)from, end = at + size;
 
 	/* Processors that Tessera runs on do loads in order: what shared_live reads is read after all that was read before. */
-	for (size_t at = 0; at < size;) {
-		size_t end = at + PAGE - ((uintptr_t)(start + at) & (PAGE - 1));
-
-		if (end > size)
-			end = size;
-		if (!shared_live(start + end - SHARED_MARK))
+	while (at < end) {
+		at = (at | (PAGE - 1)) + 1 < end ? (at | (PAGE - 1)) + 1 : end;
+		if (!shared_live((const uint8_t *)at - SHARED_MARK))
 			return false;
-		at = end;
 	}
 	return true;
 }

@@ -7,6 +7,7 @@
  * records say, which a crash uncovers and undo_write() clears away; no block's present pair is touched by it.
  */
 #include <errno.h>
+#include <string.h>
 #include "host-backend/daemon/op.h"
 #include "host-backend/daemon/place.h"
 #include "host-backend/daemon/shared.h"
@@ -72,12 +73,41 @@ static uint32_t data_run(const struct work *work, uint32_t from)
 	return run;
 }
 
+/* Of all reads that came together. */
+static void pin(struct work *const works[], uint32_t count)
+{
+	struct disk *disk = works[0]->queue->disk;
+
+	disk_pin_begin(disk);
+	for (uint32_t i = 0; i < count; i++)
+		disk_pin(disk, works[i]->request.block, works[i]->request.count, works[i]->slot, works[i]->seal);
+	disk_pin_end(disk);
+}
+
+/* Of all that have ended since the last time. */
+void work_unpin(struct queue *queue)
+{
+	if (queue->unpins)
+		disk_unpin(queue->disk, queue->unpin, queue->unpins);
+	queue->unpins = 0;
+}
+
+static void unpin(struct work *work)
+{
+	struct queue *queue = work->queue;
+
+	if (queue->unpins + work->request.count > QUEUE_UNPINS)
+		work_unpin(queue);
+	memcpy(queue->unpin + queue->unpins, work->slot, work->request.count * sizeof(work->slot[0]));
+	queue->unpins += work->request.count;
+}
+
 static void finish_read(struct work *work)
 {
 	uint64_t *counters = work->queue->counters;
 	uint32_t count = work->request.count;
 
-	disk_unpin(work->queue->disk, work->slot, count);
+	unpin(work);
 	for (uint32_t i = 0, run; i < count && !work->error; i += run) {
 		run = read_has_data(work, i) ? data_run(work, i) : 1;
 		if (!read_has_data(work, i))
@@ -98,10 +128,8 @@ static void finish_read(struct work *work)
 
 static void start_read(struct work *work)
 {
-	struct disk *disk = work->queue->disk;
 	uint32_t run;
 
-	disk_pin(disk, work->request.block, work->request.count, work->slot, work->seal);
 	for (uint32_t i = 0; i < work->request.count; i += run) {
 		run = read_has_data(work, i) ? read_run(work, i) : 1;
 		if (read_has_data(work, i))
@@ -317,7 +345,8 @@ static void count_request(struct work *work)
 	}
 }
 
-void work_start(struct work *work)
+/* false: it was refused, and is answered. */
+static bool check(struct work *work)
 {
 	enum tsr_blk_status status = tsr_blk_request_check(&work->request, &work->queue->limits);
 	bool reads = work->request.op == TSR_BLK_READ || work->request.op == TSR_BLK_HEADER_READ;
@@ -330,19 +359,21 @@ void work_start(struct work *work)
 	if (status == TSR_BLK_OK) {
 		switch (place_find(work)) {
 		case PLACE_OK:
-			break;
+			return true;
 		case PLACE_INVALID:
 			status = TSR_BLK_E_INVALID;
 			break;
 		case PLACE_REVOKED:
 			queue_revoked(work->queue, work);
-			return;
+			return false;
 		}
 	}
-	if (status != TSR_BLK_OK) {
-		queue_complete(work, status);
-		return;
-	}
+	queue_complete(work, status);
+	return false;
+}
+
+static void start(struct work *work)
+{
 	count_request(work);
 	switch (work->request.op) {
 	case TSR_BLK_READ:
@@ -358,6 +389,24 @@ void work_start(struct work *work)
 	default:
 		start_header(work);
 	}
+}
+
+void work_start(struct work *const works[], uint32_t count)
+{
+	struct work *begun[QUEUE_MAX_WORK], *reads[QUEUE_MAX_WORK];
+	uint32_t n = 0, pins = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (!check(works[i]))
+			continue;
+		begun[n++] = works[i];
+		if (works[i]->request.op == TSR_BLK_READ)
+			reads[pins++] = works[i];
+	}
+	if (pins)
+		pin(reads, pins);
+	for (uint32_t i = 0; i < n; i++)
+		start(begun[i]);
 }
 
 void work_op_done(struct op *op, int result)

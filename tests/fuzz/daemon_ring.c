@@ -347,6 +347,7 @@ static void guest_does(void)
 		before = q.taken;
 		(void)serve(&q);
 		announce(&q);
+		work_unpin(&q);
 		stage_flush(&q);
 		hurt |= q.taken - before > 1 && taking(); /* and so may be what was taken just before */
 		break;
@@ -415,6 +416,7 @@ static void finish(void)
 {
 	uint32_t idle = 0, unanswered = 0;
 
+	work_unpin(&q);
 	stage_flush(&q);
 	for (uint32_t rounds = 0; pendings || q.waiting; rounds++) {
 		require(rounds < 100000);
@@ -422,6 +424,7 @@ static void finish(void)
 			end_io(pendings - 1, 0);
 		else
 			work_retry(&q);
+		work_unpin(&q);
 		stage_flush(&q);
 	}
 	for (const struct work *work = q.idle; work; work = work->next)

@@ -120,7 +120,8 @@ static int serve(struct tsr_blk_request request, unsigned without)
 	work.queue = &queue;
 	work.buffer = buffer;
 	work.request = request;
-	work_start(&work);
+	work_start(&(struct work *){ &work }, 1);
+	work_unpin(&queue);
 	while (work.pending) {
 		uint32_t ops = work.ops;
 

@@ -120,7 +120,8 @@ static void start(uint8_t op)
 	completed = -1;
 	revoked = 0;
 	work.request = (struct tsr_blk_request){ .op = op, .block = FIRST, .count = COUNT };
-	work_start(&work);
+	work_start(&(struct work *){ &work }, 1);
+	work_unpin(&queue);
 	stage_flush(&queue);
 }
 
@@ -144,6 +145,7 @@ static void finish(void)
 			do_io(&work.op[i]);
 		for (uint32_t i = 0; i < ops; i++)
 			work_op_done(&work.op[i], work.op[i].io.size);
+		work_unpin(&queue);
 		stage_flush(&queue);
 	}
 }
