@@ -60,6 +60,9 @@ bool fake_direct_works(const char *path);
 /* Starts tesserad on an image. */
 void fake_start(const char *path, bool read_only);
 
+/* Waits for the daemon to end by itself: its exit status. */
+int fake_ends(void);
+
 /* With SIGKILL; waits for its end. */
 void fake_kill(void);
 
