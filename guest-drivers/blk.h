@@ -206,6 +206,27 @@ struct blk {
 	wait_queue_head_t format_wait;
 };
 
+/*
+ * Negative controls of the tests: a driver built for them leaves one check out, the one that its parameter left_out names, so that the attack is
+ * seen to succeed that the check stops. In every other build CHECKED() is 1.
+ */
+#ifdef TSR_TEST_DRIVER_CONTROLS
+enum blk_check {
+	BLK_CHECK_NONE,
+	BLK_CHECK_TAIL,      /* no more completions than the ring holds */
+	BLK_CHECK_ENTRY,     /* a completion's id, status and reserved bits */
+	BLK_CHECK_SENT,      /* its request is in flight */
+	BLK_CHECK_AUTHENTIC, /* the header is this guest's */
+	BLK_CHECK_SAME,      /* and the same one in each session of an attach */
+	BLK_CHECK_FRESH,     /* a block is what was last written or read */
+	BLK_CHECK_WRITTEN,   /* and was ever written; without, it is zeros */
+};
+extern uint blk_left_out;
+#define CHECKED(which) (blk_left_out != BLK_CHECK_##which)
+#else
+#define CHECKED(which) 1
+#endif
+
 /* blk_aead.c */
 struct blk_aead *blk_aead_alloc(const struct blk_key *key);
 void blk_aead_free(struct blk_aead *aead);

@@ -52,7 +52,7 @@ static int judge_header(struct blk *b, struct blk_header *header, struct verdict
 	err = blk_header_verify(b, header);
 	if (err && err != -EBADMSG)
 		return err;
-	verdict->authentic = !err;
+	verdict->authentic = !err || !CHECKED(AUTHENTIC);
 	verdict->generation = header->disk.generation;
 	return 0;
 }
@@ -256,7 +256,8 @@ int blk_attach_again(struct blk *b)
 	err = blk_exec(b, 1);
 	if (err)
 		return err;
-	if (b->answer->blocks >= b->blocks && b->answer->read_only <= b->read_only && !memcmp(mine, read, sizeof(*mine)))
+	if (!CHECKED(SAME) ||
+	    (b->answer->blocks >= b->blocks && b->answer->read_only <= b->read_only && !memcmp(mine, read, sizeof(*mine))))
 		return blk_grow(b);
 	dev_err(&b->tdev->dev, "the backend came back with %s: it is refused, requests wait\n",
 		b->answer->blocks < b->blocks ? "less capacity" :

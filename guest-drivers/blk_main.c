@@ -16,6 +16,11 @@ static char *read_only[TSR_MAX_DEVICES];
 module_param_array(read_only, charp, NULL, 0444);
 MODULE_PARM_DESC(read_only, "labels of disks that are only to be read");
 
+#ifdef TSR_TEST_DRIVER_CONTROLS
+uint blk_left_out;
+module_param_named(left_out, blk_left_out, uint, 0644);
+#endif
+
 static bool named(const char *label, char *const labels[])
 {
 	u32 i;

@@ -24,7 +24,7 @@ static int take_completions(struct blk_queue *q)
 		return n;
 	for (taken = 0; taken < n; taken++) {
 		bad = blk_ring_pop(q, &done[taken]);
-		if (!bad && !test_and_clear_bit(done[taken].id, q->sent))
+		if (!bad && !test_and_clear_bit(done[taken].id, q->sent) && CHECKED(SENT))
 			bad = -EPROTO; /* never sent, or completed before */
 		if (bad)
 			break;

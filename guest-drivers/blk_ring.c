@@ -45,7 +45,7 @@ int blk_ring_publish(struct blk_queue *q)
 /* How many completions there are to pop, or -EPROTO. */
 int blk_ring_completions(struct blk_queue *q)
 {
-	int n = tsr_ring_new(READ_ONCE(header_of(q)->cq_tail), q->cq_head, BLK_DEPTH);
+	int n = tsr_ring_new(READ_ONCE(header_of(q)->cq_tail), q->cq_head, CHECKED(TAIL) ? BLK_DEPTH : U32_MAX);
 
 	if (n == TSR_RING_BROKEN)
 		return -EPROTO;

@@ -23,7 +23,7 @@ static inline int blk_ring_pop(struct blk_queue *q, struct tsr_blk_completion *c
 	BUILD_BUG_ON(sizeof(copy) != sizeof(*completion));
 	memcpy(completion, copy, sizeof(copy));
 	q->cq_head++;
-	return tsr_blk_completion_check(completion, BLK_DEPTH) ? 0 : -EPROTO;
+	return !CHECKED(ENTRY) || tsr_blk_completion_check(completion, BLK_DEPTH) ? 0 : -EPROTO;
 }
 
 #endif

@@ -2,7 +2,7 @@
 # Variants, directories, compiler flags, and what `make deps` provides.
 
 VARIANT ?= default
-VARIANTS := default release noprotect noack noiotlb noseal badleaf unsealed
+VARIANTS := default release noprotect noack noiotlb noseal badleaf noleave noend unsealed unchecked
 B := build/$(VARIANT)
 DEPS := build/deps
 
@@ -15,6 +15,10 @@ TSR_DEFS_noack     := -DTSR_ORACLE=1 -DTSR_TEST_NO_ACK
 TSR_DEFS_noiotlb   := -DTSR_ORACLE=1 -DTSR_TEST_NO_IOTLB
 TSR_DEFS_noseal    := -DTSR_ORACLE=1 -DTSR_TEST_NO_SEAL
 TSR_DEFS_badleaf   := -DTSR_ORACLE=1 -DTSR_TEST_BAD_LEAF
+TSR_DEFS_noleave   := -DTSR_ORACLE=1 -DTSR_TEST_NO_LEAVE
+TSR_DEFS_noend     := -DTSR_ORACLE=1 -DTSR_TEST_NO_END
+# The guest's driver only, whose checks are left out one at a time: guest-drivers/blk.h.
+TSR_DEFS_unchecked := -DTSR_TEST_DRIVER_CONTROLS
 # Not a control of a test but a row of the bench's table: what sealing itself costs.
 TSR_DEFS_unsealed  := -DTSR_TEST_NO_SEAL
 TSR_DEFS := $(TSR_DEFS_$(VARIANT))

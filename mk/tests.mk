@@ -83,6 +83,7 @@ fuzz: fuzz-build
 # differ in nothing but the hypervisor.
 named-in = $(filter-out $(VARIANT),$(sort $(shell sed -n 's/.*[^a-z_]$(1)="\([a-z]*\)".*/\1/p' $(2))))
 build-named-in = for v in $(call named-in,hv_variant,$(1)); do $(MAKE) VARIANT=$$v hv || exit 1; done; \
+	for v in $(call named-in,guest_variant,$(1)); do $(MAKE) VARIANT=$$v build/$$v/guest.img || exit 1; done; \
 	for v in $(call named-in,variant,$(1)); do $(MAKE) VARIANT=$$v boot || exit 1; done
 images-test: all
 	@$(call build-named-in,tests/system/test_*.py)

@@ -40,6 +40,8 @@ enum fake_misbehaviour {
 	FAKE_STORM = 23,      /* raises both of the session's first events 2,000 times, at once */
 	FAKE_WIPE = 24,       /* both headers become zeros, as of an empty disk, at once; undone by NEW_HEADER */
 	FAKE_OVERRUN = 25,    /* a control: writes behind an allocation, at once */
+	FAKE_MORE = 26,       /* completes as many requests as the ring holds, at once, and claims one more */
+	FAKE_EMPTY = 27,      /* no block was ever written, as of an empty image behind the same headers, at once */
 };
 
 /* fake_main.c */

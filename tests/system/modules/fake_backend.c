@@ -218,13 +218,19 @@ static u8 execute(struct queue *q, const struct tsr_blk_request *r)
 	return fake_do_now(FAKE_STATUS) ? 99 : TSR_BLK_OK;
 }
 
-static void complete_id(struct queue *q, u16 id, u8 status)
+static void put_completion(struct queue *q, u16 id, u8 status)
 {
-	struct tsr_ring_header *h = q->ring->addr;
 	struct tsr_blk_completion c = { .id = id, .status = status };
 
 	memcpy(q->ring->addr + tsr_ring_cq_at(q->cq_tail, s.depth), &c, sizeof(c));
 	q->cq_tail++;
+}
+
+static void complete_id(struct queue *q, u16 id, u8 status)
+{
+	struct tsr_ring_header *h = q->ring->addr;
+
+	put_completion(q, id, status);
 	smp_store_release(&h->cq_tail, q->cq_tail);
 	smp_mb();
 	if (tsr_ring_need_event(READ_ONCE(h->cq_event), q->cq_tail, q->cq_tail - 1))
@@ -313,6 +319,17 @@ static void scribble(struct queue *q, const struct tsr_blk_request *r)
 	}
 }
 
+/* One more than there are: the first again. */
+static bool complete_more(struct queue *q, const struct tsr_blk_request r[], u32 n)
+{
+	while (n-- > 0)
+		if (reach(q, &r[n]))
+			put_completion(q, r[n].id, execute(q, &r[n]));
+	smp_store_release(&((struct tsr_ring_header *)q->ring->addr)->cq_tail, q->cq_tail + 1);
+	fake_raise(q->event);
+	return true;
+}
+
 /* Takes all requests of a queue there are, then completes them in the reverse order. */
 static bool serve(struct queue *q)
 {
@@ -334,6 +351,8 @@ static bool serve(struct queue *q)
 		note_taken(q, &r[n]);
 	}
 	WRITE_ONCE(h->sq_head, get_random_u32()); /* RING-9: nobody may depend on it */
+	if (n == s.depth && fake_do_now(FAKE_MORE))
+		return complete_more(q, r, n);
 	while (n-- > 0) {
 		if (!reach(q, &r[n]) || fake_do_now(FAKE_LOSE))
 			continue;
@@ -429,6 +448,8 @@ int fake_misbehave(int what)
 		memcpy(headers_kept, headers, TSR_HEADER_SLOTS * TSR_HEADER_SIZE);
 		memset(headers, 0, TSR_HEADER_SLOTS * TSR_HEADER_SIZE);
 	}
+	if (fake_do_now(FAKE_EMPTY))
+		memset(disk, 0, sizeof(*disk) * FAKE_MAX_BLOCKS);
 	for (i = 0; s.open && misbehaviour == FAKE_STORM && i < 2000; i++) {
 		fake_raise(s.queue[0].event);
 		fake_raise(s.control->event);

@@ -2,54 +2,7 @@
 # shellcheck shell=sh
 # tessera_blk on a stand-in for bus and backend (guest_fake), on a bare kernel: what it does when its backend lies, breaks the
 # rules, goes away and comes back. Prints "pass: ..." and "fail: ..."; test_guest_blk.py reads that. Ids are those of the spec.
-D=/sys/bus/tessera/devices/tessera0
-P=/sys/module/guest_fake/parameters
-LABEL=fake
-EXTRA=/lib/modules/$(uname -r)/extra
-
-pass() { echo "pass: $*"; }
-fail() { echo "fail: $*"; }
-check() { # TEXT COMMAND...
-	text=$1
-	shift
-	if "$@" >/tmp/check 2>&1; then pass "$text"; else fail "$text: $(tail -n 1 /tmp/check)"; fi
-}
-refused() { # TEXT COMMAND...
-	text=$1
-	shift
-	if "$@" >/tmp/refused 2>&1; then fail "$text: it went through"; else pass "$text"; fi
-}
-count() { cat "$D/counters/$1"; }
-# Waits until a command's output is TEXT, for 20 seconds.
-until_is() {
-	want=$1 tries=0
-	shift
-	while [ "$("$@")" != "$want" ]; do
-		tries=$((tries + 1))
-		[ $tries -lt 200 ] || return 1
-		sleep 0.1
-	done
-}
-state() { cat $D/state; }
-state_is() { check "state becomes $1" until_is "$1" state; }
-# 4 KiB blocks, or pieces of another size; past the page cache
-rd() { dd if=/dev/tsr0 of=/tmp/read bs="${2:-4k}" skip="$1" count=1 iflag=direct 2>&1; }
-wr() { dd if=/tmp/random of=/dev/tsr0 bs="${2:-4k}" seek="$1" count=1 oflag=direct 2>&1; }
-rd_same() { rd "$1" && cmp -n 4096 /tmp/read /tmp/random; }
-misbehave() { echo "$1" >$P/misbehave; }
-# The backend goes and comes: also makes the front-end try again at once.
-renew() {
-	echo 0 >$P/backend
-	until_is backend-away state
-	echo 1 >$P/backend
-	until_is attached state
-}
-
-for m in gcm ctr ghash_generic aesni_intel ext4; do
-	modprobe $m
-done
-dd if=/dev/urandom of=/tmp/random bs=4k count=64 2>/dev/null
-check "the stand-in loads" insmod "$EXTRA/guest_fake.ko"
+. /run.d/blk_words.sh
 check "tessera_blk loads" guest_insmod "$EXTRA/tessera_blk.ko"
 
 # BLK-25: nothing is formatted by itself
@@ -434,6 +387,17 @@ for m in 14:older 24:empty; do
 	wait $waiter
 	check "it is when the right one is back" test -e /tmp/answered
 done
+
+# STORE-1, SEAL-7: an empty image behind the right headers, in this attach and as the next one finds it
+misbehave 27
+refused "a block that was written is not taken for one that never was" rd 4000
+again
+refused "nor in a later attach" rd 4000
+check "that is EILSEQ, too" grep -q 'Illegal byte\|multibyte' /tmp/refused
+refused "nor a block that nobody has read" rd 6000
+before=$(count integrity_errors)
+refused "nor many of them" rd 20 1M
+check "and each is counted" test "$(count integrity_errors)" = $((before + 256))
 
 # invalid headers
 check "the driver unloads again" rmmod tessera_blk
