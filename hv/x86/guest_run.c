@@ -231,7 +231,9 @@ static void handle_exit(struct vcpu *v)
 	__atomic_fetch_add(&v->dom->exits, 1, __ATOMIC_RELAXED);
 	switch (code) {
 	case SVM_EXIT_INTR:
+#ifndef TSR_TEST_NO_LEAVE
 		guest_leave(a, TSR_RUN_INTR);
+#endif
 		break;
 	case SVM_EXIT_NMI:
 		/* Goes before the host's interrupts: other virtual CPUs must not keep those out by their kicks. */
@@ -292,7 +294,9 @@ static void handle_exit(struct vcpu *v)
 		inject(v, EXC_UD, -1);
 		break;
 	case SVM_EXIT_SHUTDOWN:
+#ifndef TSR_TEST_NO_END
 		core_guest_ended(v, TSR_END_TRIPLE, 0, 0);
+#endif
 		break;
 	default: /* SVM_EXIT_INVALID, and what was never asked for */
 		core_guest_ended(v, TSR_END_INVALID, code, 0);

@@ -7,6 +7,8 @@ import os
 import re
 import struct
 
+from machine import Machine, MachineError
+
 MACHINE = dict(smp=2, mem=2048)
 RULES = 26	# that contract.bin checks, one line each
 
@@ -69,6 +71,33 @@ def test_spinning(m):
     for n in range(3):
         m.run(f"tessera guest stop spin{n}", limit=30)
         m.run(f"tessera guest destroy spin{n}", limit=60)
+
+
+def test_a_triple_fault_that_nobody_minds():
+    """control: without an end of theirs, a guest of triple faults goes on having them"""
+    with Machine(hv_variant="noend", name="guests-noend", **MACHINE) as m:
+        m.wait_ready()
+        start(m, "triple", "triple")
+        exits = []
+        for _ in range(2):
+            m.run("sleep 1")
+            shown = json.loads(m.run("tessera guest show triple --json"))
+            assert shown["state"] == "running", shown
+            exits.append(shown["exits"])
+        assert exits[1] > exits[0] + 100, exits
+
+
+def test_spinning_where_interrupts_wait():
+    """control: without leaving the guest for them, the host gets no interrupt while its guests spin, and no processor back"""
+    with Machine(hv_variant="noleave", name="guests-noleave", **MACHINE) as m:
+        m.wait_ready()
+        m.run("modprobe tessera_host")
+        try:
+            m.run("for n in 0 1 2; do tessera guest run --name spin$n --memory 4M --raw /guests/spin.bin; done; sleep 1", 60)
+        except MachineError as error:
+            assert "nothing of the kind came" in str(error), error
+        else:
+            raise AssertionError("the host still answers")
 
 
 def test_hostile(m):
