@@ -17,7 +17,7 @@ def run(name, words="", smp=2, guest_variant="default"):
     failed = re.findall(r"^fail: .*$", text, re.M)
     assert not why, why
     assert not failed, "\n".join(failed)
-    return re.findall(r"^pass: (.*)\r?$", text, re.M)
+    return re.findall(r"^pass: (.*?)\r?$", text, re.M)
 
 
 def test_block_driver_and_a_backend_that_lies():
