@@ -58,7 +58,8 @@ modules-next: $(DEPS)/.done
 	done
 
 # --- the host's programs: static, so that they run in an initramfs as they are
-HOST_CFLAGS := $(USER_CFLAGS) -O2 $(TSR_DEFS)
+# Optimized as a whole: what is small and done for each request has files of its own. Accesses to shared memory have barriers (daemon/shared.c).
+HOST_CFLAGS := $(USER_CFLAGS) -O2 -flto=auto $(TSR_DEFS)
 PROTO_SRCS  := $(wildcard proto/*.c)
 IMAGE_SRCS  := $(wildcard host-backend/image/*.c host-backend/common/*.c)
 DAEMON_SRCS := $(wildcard host-backend/daemon/*.c)
@@ -78,10 +79,10 @@ $(B)/host/.engines: FORCE
 	@echo '$(ENGINES)' >$@.new; $(call replace-if-changed,$@.new,$@)
 $(B)/host/tesserad: $(call host-objs,$(DAEMON_SRCS) $(ENGINES)) $(B)/host/.engines
 	@echo '  LD      $@'
-	@gcc -static -o $@ $(filter %.o,$^) -luring -lsodium -lpthread
+	@gcc $(HOST_CFLAGS) -static -o $@ $(filter %.o,$^) -luring -lsodium -lpthread
 $(B)/host/tessera: $(call host-objs,$(CLI_SRCS))
 	@echo '  LD      $@'
-	@gcc -static -o $@ $^ -ljansson -lsodium -lpthread
+	@gcc $(HOST_CFLAGS) -static -o $@ $^ -ljansson -lsodium -lpthread
 -include $(patsubst %.o,%.d,$(call host-objs,$(DAEMON_SRCS) $(CLI_SRCS)))
 
 # --- what a person reads and types: manual pages from the programs' own help, completion, units for systemd

@@ -316,12 +316,16 @@ static void free_works(struct queue *queue)
 static void reap(struct queue *queue)
 {
 	struct io_uring_cqe *cqe;
+	unsigned int head, seen;
 
+	/* The first of them may have to be fetched from the kernel, the others lie behind it. */
 	while (io_uring_peek_cqe(&queue->uring, &cqe) == 0) {
-		struct io_uring_cqe copy = *cqe;
-
-		io_uring_cqe_seen(&queue->uring, cqe);
-		handle(queue, &copy);
+		seen = 0;
+		io_uring_for_each_cqe(&queue->uring, head, cqe) {
+			handle(queue, cqe);
+			seen++;
+		}
+		io_uring_cq_advance(&queue->uring, seen);
 	}
 }
 

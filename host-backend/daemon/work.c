@@ -7,7 +7,6 @@
  * records say, which a crash uncovers and undo_write() clears away; no block's present pair is touched by it.
  */
 #include <errno.h>
-#include <string.h>
 #include "host-backend/daemon/op.h"
 #include "host-backend/daemon/place.h"
 #include "host-backend/daemon/shared.h"
@@ -98,31 +97,47 @@ static void unpin(struct work *work)
 
 	if (queue->unpins + work->request.count > QUEUE_UNPINS)
 		work_unpin(queue);
-	memcpy(queue->unpin + queue->unpins, work->slot, work->request.count * sizeof(work->slot[0]));
-	queue->unpins += work->request.count;
+	for (uint32_t i = 0; i < work->request.count; i++)
+		queue->unpin[queue->unpins++] = work->slot[i];
+}
+
+/* What DMA has not put into the guest's pages itself. */
+static void copy_read(struct work *work)
+{
+	uint32_t count = work->request.count;
+
+	for (uint32_t i = 0, run; i < count; i += run) {
+		run = read_has_data(work, i) ? data_run(work, i) : 1;
+		if (!read_has_data(work, i))
+			continue;
+		if (work->queue->data)
+			DISK_COUNT(work->queue->counters, copied_out, run);
+		place_data_out(work, i, run);
+	}
+}
+
+static uint32_t blocks_with_data(const struct work *work)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < work->request.count; i++)
+		n += read_has_data(work, i);
+	return n;
 }
 
 static void finish_read(struct work *work)
 {
 	uint64_t *counters = work->queue->counters;
-	uint32_t count = work->request.count;
 
 	unpin(work);
-	for (uint32_t i = 0, run; i < count && !work->error; i += run) {
-		run = read_has_data(work, i) ? data_run(work, i) : 1;
-		if (!read_has_data(work, i))
-			continue;
-		if (op_reads_direct(work)) {
-			DISK_COUNT(counters, direct_out, run);
-			continue;
-		}
-		if (work->queue->data)
-			DISK_COUNT(counters, copied_out, run);
-		place_data_out(work, i, run);
-	}
-	if (!work->error)
+	if (!work->error) {
+		if (op_reads_direct(work))
+			DISK_COUNT(counters, direct_out, blocks_with_data(work));
+		else
+			copy_read(work);
 		place_seals_out(work);
-	DISK_COUNT(counters, blocks_read, count);
+	}
+	DISK_COUNT(counters, blocks_read, work->request.count);
 	queue_complete(work, status_of(work->error));
 }
 
