@@ -107,7 +107,8 @@ def while_it_formats(m, guest, _):
 def while_it_writes(m, guest, chance):
     guest.start()
     guest.ready_disk()
-    guest.run("(dd if=/dev/urandom of=/dev/tsr0 bs=64k >/dev/null 2>&1 &)")
+    # Past the page cache, which would make a few large requests of all that the disk takes.
+    guest.run("(while :; do dd if=/dev/urandom of=/dev/tsr0 bs=64k oflag=direct; done >/dev/null 2>&1 &)")
     guest.run(f"until [ $(cat /sys/bus/tessera/devices/tessera0/counters/writes) -ge {chance.randrange(1, 200)} ]; do usleep 20000; done")
 
 
