@@ -24,6 +24,7 @@ help:
 	@echo 'make man           manual pages                    make install [DESTDIR=...] [PREFIX=/usr]'
 	@echo 'make unit [T=name] unit tests, or one of them      make fuzz [FUZZ_TIME=60] [T=name]'
 	@echo 'make torture       the long form of the hostile tests and of power cuts, hours, in segments that resume; [T="NAME..."], tests/torture.py --help'
+	@echo 'make debug-kernel  the kernel with KASAN, lockdep and failing allocations that some of its segments run on; kept in build/deps'
 	@echo 'make coverage      lines of the core that the unit tests run through'
 	@echo 'make mutants       errors made in the core one by one, which unit tests have to notice [COUNT=200 SEED=1]'
 	@echo 'make model         the life of tokens as a model, by SPIN [LONG=1]'
@@ -41,5 +42,6 @@ include mk/config.mk
 include mk/parts.mk
 include mk/images.mk
 include mk/tests.mk
+include mk/debug.mk
 include mk/bench.mk
 include mk/lint.mk

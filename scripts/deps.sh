@@ -8,9 +8,10 @@
 # The second part uses an apt state of its own in build/deps/apt, made from the Debian entries of this machine's sources,
 # so that neither /etc/apt nor the machine's package lists are touched. Runs with nothing but apt and a POSIX shell.
 #
-#	scripts/deps.sh [all|packages|fetch|peers]
+#	scripts/deps.sh [all|packages|fetch|peers|debug]
 #
 # peers: what the bench compares with and the machine does not have, Xen, into build/deps/peers; only `make bench` asks for it.
+# debug: the stock kernel's source and what configures it, into build/deps/debug; only `make debug-kernel` asks for it.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -266,10 +267,41 @@ fetch_peers()
 	touch "$DEPS/peers/.done"
 }
 
+# The source of the stock kernel's version; the rest of the packages is there to configure and build it, and is not installed either.
+debug_packages()
+{
+	echo "linux-source-$(cut -d. -f1,2 "$DEPS/abi")" flex bison m4 libsigsegv2 bc zlib1g-dev libelf-dev
+	for p in libelf1 libreadline8; do
+		apt_private apt-cache search --names-only "^$p(t64)?\$" | cut -d ' ' -f 1
+	done
+}
+
+fetch_debug()
+{
+	[ -d "$APT/archives" ] || fetch
+	pkgs=$(debug_packages)
+	step "fetching the kernel's source (about 140 MB)" apt_private apt-get download $pkgs
+	rm -rf "$DEPS/debug"
+	mkdir -p "$DEPS/debug"
+	for p in $pkgs; do
+		deb=$(newest_deb "$p")
+		dpkg-deb -x "$deb" "$DEPS/debug/tools" || die "cannot unpack $deb." "Delete it and run 'make debug-kernel' again."
+	done
+	tar -C "$DEPS/debug" -xf "$DEPS"/debug/tools/usr/src/linux-source-*.tar.*
+	rm -r "$DEPS/debug/tools/usr/src"
+	mv "$DEPS"/debug/linux-source-* "$DEPS/debug/source"
+	# Frame pointers make it as good here as anywhere, but it is not offered for x86-64.
+	sed -i '/^config FAULT_INJECTION_STACKTRACE_FILTER/,/help/{/depends on !X86_64/d}' "$DEPS/debug/source/lib/Kconfig.debug"
+	# host_attack maps frames of any kind, which a stock kernel has for others' sake.
+	sed -i '/^config VMAP_PFN/,/^$/s/^\tbool$/\tbool "vmap_pfn"/' "$DEPS/debug/source/mm/Kconfig"
+	touch "$DEPS/debug/.fetched"
+}
+
 case ${1:-all} in
 all) packages; fetch ;;
 packages) packages ;;
 fetch) fetch ;;
 peers) fetch_peers ;;
-*) die "unknown part '$1': all, packages, fetch or peers" ;;
+debug) fetch_debug ;;
+*) die "unknown part '$1': all, packages, fetch, peers or debug" ;;
 esac
