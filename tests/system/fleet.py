@@ -50,9 +50,9 @@ class Disk:
 class Member(Guest):
     """One of the guests; `serial` tells those apart that come one after the other in its place."""
 
-    def __init__(self, m, place, serial=0, disks=None):
-        super().__init__(m, name=f"g{place}", memory=f"{MEMORY}M", instance=f"{place:02x}{serial:02x}")
-        self.place, self.serial, self.mode = place, serial, MODES[place]
+    def __init__(self, m, place, serial=0, disks=None, mib=MEMORY, **options):
+        super().__init__(m, name=f"g{place}", memory=f"{mib}M", instance=f"{place:02x}{serial:02x}", **options)
+        self.place, self.serial, self.mode, self.pages = place, serial, MODES[place], mib << 8
         self.disks = disks or [Disk(place, n) for n in range(DISKS)]
         for disk in self.disks:
             self.options += ["--disk", disk.label]
@@ -138,12 +138,12 @@ def windows(sessions):
 
 
 class Fleet:
-    """The guests on a machine. `count(what, many)` takes figures."""
+    """The guests on a machine. `count(what, many)` takes figures, `kind` makes a guest."""
 
-    def __init__(self, m, count, members=COUNT, settles=SETTLES):
-        self.m, self.count, self.settles = m, count, settles
+    def __init__(self, m, count, members=COUNT, settles=SETTLES, kind=Member):
+        self.m, self.count, self.settles, self.kind = m, count, settles, kind
         m.run("modprobe tessera_host; dmesg -c >/dev/null")
-        self.members = [Member(m, place) for place in range(members)]
+        self.members = [kind(m, place) for place in range(members)]
         self.alive = []
         self.serial = 0
         first = self.snapshot()
@@ -211,7 +211,7 @@ class Fleet:
                     own.append((guest.name, disk.number, data, "copy", "issued"))
             tokens += own
             mapped += sum(t[2] for t in own if t[4] == "mapped")
-            guests[guest.name] = ("running", MEMORY << 8, tables(MEMORY << 8), len(own), sum(t[2] for t in own),
+            guests[guest.name] = ("running", guest.pages, tables(guest.pages), len(own), sum(t[2] for t in own),
                                   [(d.label, d.served) for d in guest.disks])
         frames = sum(g[1] for g in guests.values()), sum(g[2] for g in guests.values())
         return dict(hypervisor=self.hypervisor, host=self.frames - self.hypervisor - sum(frames), guests=frames[0], tables=frames[1], displaced=mapped,
@@ -358,7 +358,7 @@ class Fleet:
         self.ends(guest, random)
         if meanwhile:
             meanwhile()
-        was, guest = guest.identity, Member(self.m, guest.place, guest.serial, guest.disks)
+        was, guest = guest.identity, self.kind(self.m, guest.place, guest.serial, guest.disks)
         self.begins(guest)
         assert guest.identity == was
         for disk in guest.disks:
@@ -368,7 +368,7 @@ class Fleet:
         """A guest of another identity is not let at the disks of the one before, and gets new ones."""
         self.ends(guest, random)
         self.serial += 1
-        was, guest = guest.identity, Member(self.m, guest.place, self.serial, guest.disks)
+        was, guest = guest.identity, self.kind(self.m, guest.place, self.serial, guest.disks)
         self.begins(guest)
         assert guest.identity != was
         for disk in guest.disks:

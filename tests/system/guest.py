@@ -12,7 +12,7 @@ LABEL = "data"
 class Guest:
     """A running guest. `with` destroys it at the end, whatever happened.
 
-	initrd		what it starts from; /media/guest-fio.img and /media/guest-files.img need a machine with media
+	kernel, initrd	what it starts from; /media/guest-fio.img and /media/guest-files.img need a machine with media
 	disk		make and attach: an image's path on the host, or None
 	size		of an image that is not there yet
 	run		the script of its own (rootfs/guest/run.d)
@@ -21,11 +21,11 @@ class Guest:
     """
 
     def __init__(self, m, name="g", memory="192M", initrd=INITRD, disk=None, size="64M", run="agent", words="", instance=None,
-                 vcpus=None):
+                 vcpus=None, kernel=KERNEL):
         self.m, self.name, self.disk, self.size = m, name, disk, size
         self.agent = run == "agent"
         # Each letter on the console is an exit: without its messages and self-tests the kernel starts sooner.
-        self.options = ["--memory", memory, "--kernel", KERNEL, "--initrd", initrd,
+        self.options = ["--memory", memory, "--kernel", kernel, "--initrd", initrd,
                         "--cmdline", f"console=ttyS0 panic=-1 loglevel=4 cryptomgr.notests tsr.run={run} {words}".strip()]
         if vcpus:
             self.options += ["--vcpus", str(vcpus)]

@@ -98,6 +98,7 @@ class Machine:
 	bridges		its own virtio devices are each behind a bridge, not on the root bus
 	variant		which build to boot, build/<variant>
 	hv_variant	another build's hypervisor instead of that one's
+	linux		the host's kernel, if it is not the stock one
 	start		a disk to start from by GRUB: a file, which is left as it is, or a drive string; hv, cmdline and initrd are then its configuration's
 	firmware	"bios" or "uefi", with start
 	name		of the log files in build/logs
@@ -106,7 +107,7 @@ class Machine:
 
     def __init__(self, smp=2, mem=2048, hv="iommu=off", cmdline="", disks=(), media=False, devices=(), variant="default", hv_variant=None,
                  name="machine", echo=False, console="console=ttyS0,115200 loglevel=5", initrd=None, cpu="EPYC,+svm,+npt",
-                 accel=None, iommu=None, bridges=False, start=None,
+                 accel=None, iommu=None, bridges=False, linux=None, start=None,
                  firmware="bios"):
         self.build = os.path.join(ROOT, "build", variant)
         self.kernel = os.path.join(ROOT, "build", hv_variant or variant, "hv/tessera.elf32")
@@ -117,6 +118,7 @@ class Machine:
         self.initrd = initrd or os.path.join(self.build, "host.img")
         self.cpu, self.accel = cpu, accel or os.environ.get("TSR_ACCEL", ONE_THREAD)
         self.iommu, self.bridges, self.ports = iommu, bridges, 0
+        self.linux = linux or os.path.join(ROOT, "build/deps/vmlinuz")
         self.start_disk, self.firmware = start, firmware
         self.logs = os.path.join(ROOT, "build/logs")
         self.log = os.path.join(self.logs, name + ".log")
@@ -129,7 +131,6 @@ class Machine:
 
     def arguments(self):
         """QEMU's command line, without its program name."""
-        kernel = os.path.join(ROOT, "build/deps/vmlinuz")
         args = ["-machine", "q35", "-accel", self.accel, "-cpu", self.cpu, "-smp", str(self.smp), "-m", str(self.mem),
                 "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-rtc", "base=utc",
                 "-chardev", f"socket,id=console,path={self.dir}/console,server=on,wait=off,logfile={self.log}",
@@ -146,12 +147,12 @@ class Machine:
                 args += ["-drive", f"if=pflash,format=raw,readonly=on,file={OVMF}/OVMF_CODE_4M.fd",
                          "-drive", f"if=pflash,format=raw,file={self.dir}/vars"]
         elif self.hv is None:
-            args += ["-kernel", kernel, "-initrd", self.initrd, "-append", self.cmdline]
+            args += ["-kernel", self.linux, "-initrd", self.initrd, "-append", self.cmdline]
         else:
             # A comma separates modules, so one inside the kernel's command line is doubled.
             line = self.cmdline.replace(",", ",,")
             args += ["-kernel", self.kernel,
-                     "-initrd", f"{kernel} {line},{self.initrd}", "-append", self.hv]
+                     "-initrd", f"{self.linux} {line},{self.initrd}", "-append", self.hv]
         for n, disk in enumerate(self.disks):
             drive = disk if "=" in disk else f"file={disk},format=raw,cache=writeback"
             args += ["-drive", f"if=none,id=disk{n},{drive}"] + self.virtio(f"virtio-blk-pci,drive=disk{n}")
