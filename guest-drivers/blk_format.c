@@ -141,7 +141,7 @@ static void use_words(struct blk *b, u64 *fresh)
 
 	memcpy(fresh, old, b->blocks * sizeof(u64));
 	for (i = 0; i < b->nr_queues; i++)
-		mutex_lock_nested(&b->queue[i].mutex, i);
+		mutex_lock(&b->queue[i].mutex);
 	b->fresh = fresh;
 	for (i = b->nr_queues; i > 0; i--)
 		mutex_unlock(&b->queue[i - 1].mutex);

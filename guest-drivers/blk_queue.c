@@ -299,6 +299,9 @@ int blk_exec(struct blk *b, u32 nr)
 
 /* ------------------------------------------------------------------ life */
 
+/* Those of a disk are held together (blk_format.c), each after those before it. Lockdep has fewer subclasses than a disk may have queues. */
+static struct lock_class_key mutex_class[TSR_BLK_MAX_QUEUES];
+
 int blk_q_init(struct blk *b, u32 index)
 {
 	struct blk_queue *q = &b->queue[index];
@@ -311,6 +314,7 @@ int blk_q_init(struct blk *b, u32 index)
 	timer_setup(&q->later, later, 0);
 	spin_lock_init(&q->lock);
 	mutex_init(&q->mutex);
+	lockdep_set_class(&q->mutex, &mutex_class[index]);
 	INIT_LIST_HEAD(&q->incoming);
 	INIT_LIST_HEAD(&q->waiting);
 	INIT_LIST_HEAD(&q->own);
