@@ -93,7 +93,7 @@ system: images-test
 test: deps images-test unit-build fuzz-build
 	@tests/run --variant $(VARIANT) unit model fuzz system --fuzz-time $(FUZZ_TIME)
 
-# The long form of the hostile tests: tests/torture.py --help.
-torture: deps images-test unit-build fuzz-build
+# The long form of the hostile tests: tests/torture.py --help. Some of its segments take a kernel of their own.
+torture: deps images-test unit-build fuzz-build $(if $(T),$(if $(filter kasan% allocations,$(T)),debug-images),debug-images)
 	@$(call build-named-in,$(wildcard tests/torture/*.py) /dev/null)
 	@tests/torture.py --variant $(VARIANT) $(T)

@@ -414,13 +414,13 @@ state_is backend-away
 check "the driver unloads while the backend is away" rmmod tessera_blk
 # BLK-4, BLK-6, BLK-7, RING-4, RING-7, RING-8, RING-9: the stand-in looks for them in all of the above
 check "the driver has broken no rule" test "$(cat $P/complaints)" = 0
-# The kernel was told to put red zones and poison around all allocations: slub_debug=FZPU
+# The kernel was told to put red zones and poison around all allocations: slub_debug=FZPU. Or it has KASAN.
 if dmesg | grep -E 'WARNING: (CPU|possible)|BUG[: ]|Oops:|hung_task|blocked for more'; then
 	fail "the kernel complains"
 else
 	pass "the kernel has not complained"
 fi
 misbehave 25
-check "control: it does when somebody writes behind an allocation" sh -c "dmesg | grep -q 'BUG kmalloc-.*Redzone overwritten'"
+check "control: it does when somebody writes behind an allocation" sh -c "dmesg | grep -q 'BUG kmalloc-.*Redzone overwritten\|BUG: KASAN: slab-out-of-bounds'"
 check "and the stand-in unloads, no page of whose was left granted" rmmod guest_fake
 echo "end of checks"

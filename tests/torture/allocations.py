@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+"""Each allocation of our modules fails once, on a kernel that can be told which (make debug-kernel). Two ways: a program's call is made again and again,
+and its first allocation fails, then its second, until none is left; and each place in a module that allocates is told to fail, for those in the modules'
+own threads.
+
+	make torture T=allocations
+"""
+
+import attack
+import kcheck
+from guest import Guest
+from kcheck import MANY, Amiss, fail_at
+from test_life import census, settled
+from torture import segment
+
+EXTRA = "/lib/modules/$(uname -r)/extra"
+DRIVER = "/sys/bus/tessera/drivers/tessera_blk"
+SMALL = 1024  # MiB: looking for leaks goes through all memory
+NONE = ("list", "doorbell", "mmap")  # calls that need no memory, or only what the kernel has at hand
+
+
+def forgetful(run):
+    """A module of ours that forgets something only when an allocation fails."""
+    with kcheck.host(run, mem=SMALL) as m:
+        m.wait_ready()
+        kcheck.begin(m)
+        order = "sh -c 'echo forget >/sys/module/faulty/parameters/order'"
+        hits = [site for site in kcheck.sites(run, "test", "faulty") if "forgets" in site.name and fail_at(m, site, 1, f"{order}; :")]
+        text = m.run("kcheck leaks", kcheck.LIMIT)
+        assert len(hits) == 2 and text.count("forgets+0x") == 1, (len(hits), text)
+    return "what is forgotten when the second of two allocations fails is found"
+
+
+def calls(where, run, words):
+    """host_nth's lines: what of, how many failed, how many times that made the operation fail."""
+    text = where.run(f"host_nth {words}", 3000)
+    for line in text.splitlines():
+        if "failed, " in line:
+            what, failed, refused = line.split(":")[0], int(line.split()[-4]), int(line.split()[-2])
+            run.say(f"{words}: {line}")
+            run.count("allocations of calls failed", failed)
+            run.count("calls refused for it", refused)
+            if not failed and what not in NONE:
+                raise Amiss(f"{what}: nothing to fail was found")
+
+
+def places(where, run, sites, operation):
+    """Each that the operation comes by, once and as often as it is tried."""
+    for site in sites:
+        if fail_at(where, site, 1, operation):
+            run.count("places failed", 1)
+            run.say(site.name)
+            fail_at(where, site, MANY, operation)
+            yield site
+
+
+# ------------------------------------------------------------------ parts
+
+def host_calls(run):
+    with kcheck.host(run, mem=SMALL) as m:
+        m.wait_ready()
+        kcheck.begin(m)
+        calls(m, run, f"insmod {EXTRA}/tessera_host.ko")
+        attack.load(m)
+        before = census(m)
+        calls(m, run, "host")
+        assert settled(m, before) == before
+        kcheck.clean(m)
+
+
+def host_places(run):
+    with kcheck.host(run) as m:
+        m.wait_ready()
+        kcheck.begin(m)
+        attack.load(m)
+        before, sites = census(m), kcheck.sites(run, "host", "tessera_host")
+        found = list(places(m, run, sites, "cycle tiny"))
+        assert settled(m, before) == before
+        with Guest(m, disk="/tmp/served.img", size="16M") as guest:
+            guest.ready_disk()
+            rest = [site for site in sites if site not in found]
+            found += places(m, run, rest, "cycle served")
+            assert guest.counters()["integrity_errors"] == 0
+        assert settled(m, before) == before
+        kcheck.clean(m)
+        run.say("not come by: " + "; ".join(site.name for site in sites if site not in found))
+
+
+def ready(m, **options):
+    """A guest with that kernel, whose disk is formatted and has no driver."""
+    guest = kcheck.guest(m, disk="/tmp/data.img", size="16M", **options).start()
+    kcheck.begin(guest)
+    guest.ready_disk()
+    guest.run(f"echo tessera0 >{DRIVER}/unbind")
+    return guest
+
+
+def guest_calls(run):
+    with kcheck.stock(run) as m:
+        m.wait_ready()
+        guest = ready(m)
+        guest.detach()
+        calls(guest, run, f"write {DRIVER}/bind tessera0 {DRIVER}/unbind tessera0")
+        guest.run("rmmod tessera_blk; rmmod tessera")
+        calls(guest, run, f"insmod {EXTRA}/tessera.ko")
+        guest.run(f"insmod {EXTRA}/tessera.ko")
+        calls(guest, run, f"insmod {EXTRA}/tessera_blk.ko")
+        guest.attach()
+        guest.run(f"modprobe tessera_blk; echo tessera0 >{DRIVER}/unbind; cycle disk must", kcheck.LIMIT)
+        kcheck.clean(guest)
+
+
+def guest_places(run):
+    with kcheck.stock(run) as m:
+        m.wait_ready()
+        guest = ready(m, vcpus=2)
+        sites = kcheck.sites(run, "guest", "tessera_blk") + kcheck.sites(run, "guest", "tessera")
+        found = list(places(guest, run, sites, "cycle disk"))
+        found += places(guest, run, [site for site in sites if site not in found], "cycle cpu")
+        kcheck.clean(guest)
+        run.say("not come by: " + "; ".join(site.name for site in sites if site not in found))
+
+
+PARTS = (host_calls, host_places, guest_calls, guest_places)
+
+
+@segment("allocations", "HOST-5 BLK-11 MEM-3", tries=len(PARTS), control=forgetful)
+def allocations(run):
+    """each allocation of tessera, tessera_blk and tessera_host fails once: an error or none, nothing lost, and the same works afterwards"""
+    PARTS[run.done](run)
+    return 1
