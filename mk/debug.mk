@@ -36,11 +36,12 @@ debug-modules: $(DEBUG_MODULES)
 
 # One image for the machine: the usual host's, with what this kernel needs beside it. Kernel and initrd of guests are /debug/vmlinuz and /debug/initrd.img.
 DEBUG_IMAGE = scripts/mkinitramfs.py --kernel $(DEBUG)/modules
-$(B)/debug/guest.img: $(B)/guest.img $(filter-out %/host/.built,$(DEBUG_MODULES))
+DEBUG_FILES := $(shell find $(ROOTFS)/debug -type f) mk/debug.mk
+$(B)/debug/guest.img: $(B)/guest.img $(filter-out %/host/.built,$(DEBUG_MODULES)) $(DEBUG_FILES) $(B)/tools/host_nth
 	@echo '  IMAGE   $@'
 	@$(DEBUG_IMAGE) --out $@ $(call ko-args,$(B)/debug/guest/*.ko $(B)/debug/test/guest_*.ko $(B)/debug/test/faulty.ko) --tree $(ROOTFS)/guest --tree $(ROOTFS)/debug \
 		$(foreach f,$(TOOLS_guest) $(B)/tools/host_nth,--file $(f):bin/$(notdir $(f))) --elf /sbin/mkfs.ext4:bin/mkfs.ext4 --elf /sbin/e2fsck:bin/e2fsck
-$(B)/debug/host.img: $(B)/host.img $(B)/debug/guest.img $(filter-out %/guest/.built,$(DEBUG_MODULES))
+$(B)/debug/host.img: $(B)/host.img $(B)/debug/guest.img $(filter-out %/guest/.built,$(DEBUG_MODULES)) $(DEBUG_FILES)
 	@echo '  IMAGE   $@'
 	@$(DEBUG_IMAGE) --out $@.part --module brd --tree $(ROOTFS)/debug $(call ko-args,$(B)/debug/host/*.ko $(B)/debug/test/host_*.ko $(B)/debug/test/faulty.ko) \
 		--file $(DEBUG)/vmlinuz:debug/vmlinuz --file $(B)/debug/guest.img:debug/initrd.img
