@@ -44,8 +44,15 @@ def image(run):
     return os.path.join(ROOT, "build", run.variant, "debug/host.img")
 
 
+class Checked(Guest):
+    """A guest with that kernel, which takes its time to start."""
+
+    def wait_ready(self):
+        self.m.run(f"gsh open {self.name} {LIMIT}", LIMIT + 30)
+
+
 def guest(m, **options):
-    return Guest(m, kernel=KERNEL, initrd=INITRD, memory=f"{MEMORY}M", words=WORDS, **options)
+    return Checked(m, kernel=KERNEL, initrd=INITRD, memory=f"{MEMORY}M", words=WORDS, **options)
 
 
 def begin(where):

@@ -22,7 +22,7 @@ NONE = ("list", "doorbell", "mmap")  # calls that need no memory, or only what t
 def forgetful(run):
     """A module of ours that forgets something only when an allocation fails."""
     with kcheck.host(run, mem=SMALL) as m:
-        m.wait_ready()
+        m.wait_ready(kcheck.LIMIT)
         kcheck.begin(m)
         order = "sh -c 'echo forget >/sys/module/faulty/parameters/order'"
         hits = [site for site in kcheck.sites(run, "test", "faulty") if "forgets" in site.name and fail_at(m, site, 1, f"{order}; :")]
@@ -58,7 +58,7 @@ def places(where, run, sites, operation):
 
 def host_calls(run):
     with kcheck.host(run, mem=SMALL) as m:
-        m.wait_ready()
+        m.wait_ready(kcheck.LIMIT)
         kcheck.begin(m)
         calls(m, run, f"insmod {EXTRA}/tessera_host.ko")
         attack.load(m)
@@ -70,7 +70,7 @@ def host_calls(run):
 
 def host_places(run):
     with kcheck.host(run) as m:
-        m.wait_ready()
+        m.wait_ready(kcheck.LIMIT)
         kcheck.begin(m)
         attack.load(m)
         before, sites = census(m), kcheck.sites(run, "host", "tessera_host")
@@ -97,7 +97,7 @@ def ready(m, **options):
 
 def guest_calls(run):
     with kcheck.stock(run) as m:
-        m.wait_ready()
+        m.wait_ready(kcheck.LIMIT)
         guest = ready(m)
         guest.detach()
         calls(guest, run, f"write {DRIVER}/bind tessera0 {DRIVER}/unbind tessera0")
@@ -112,7 +112,7 @@ def guest_calls(run):
 
 def guest_places(run):
     with kcheck.stock(run) as m:
-        m.wait_ready()
+        m.wait_ready(kcheck.LIMIT)
         guest = ready(m, vcpus=2)
         sites = kcheck.sites(run, "guest", "tessera_blk") + kcheck.sites(run, "guest", "tessera")
         found = list(places(guest, run, sites, "cycle disk"))

@@ -43,7 +43,7 @@ def rounds(run, fleet, deck):
 
 def guest_controls(run):
     with kcheck.stock(run) as m:
-        m.wait_ready()
+        m.wait_ready(kcheck.LIMIT)
         with kcheck.guest(m) as guest:
             return kcheck.controls(guest)
 
@@ -60,7 +60,7 @@ def switch_modes(guest):
 
 def one_guest(run, mode):
     with kcheck.stock(run) as m:
-        m.wait_ready()
+        m.wait_ready(kcheck.LIMIT)
         fleet = Fleet(m, run.count, members=1, kind=functools.partial(Debugged, mode))
         fleet.start()
         guest = fleet.alive[0]
@@ -98,7 +98,7 @@ def kasan_guest(run):
 
 def host_controls(run):
     with kcheck.host(run, mem=1024) as m:
-        m.wait_ready()
+        m.wait_ready(kcheck.LIMIT)
         return kcheck.controls(m)
 
 
@@ -129,7 +129,7 @@ def tests_of(module):
 def kasan_host(run):
     """a host's kernel that looks for errors in tessera_host finds none: calls that are wrong, guests that come and go, hostile calls beside them"""
     with kcheck.host(run, media=True) as m:
-        m.wait_ready()
+        m.wait_ready(kcheck.LIMIT)
         kcheck.begin(m)
         if run.done < len(TESTS):
             for test in tests_of(list(TESTS)[run.done]):
