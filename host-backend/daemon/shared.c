@@ -18,19 +18,13 @@ void shared_fill(void *memory, size_t size)
 		memcpy((uint8_t *)memory + at, mark, SHARED_MARK);
 }
 
-/* Keeps the compiler from moving, merging or repeating accesses to shared memory across this point. */
-static void compiler_barrier(void)
-{
-	__asm__ volatile("" : : : "memory");
-}
-
 bool shared_live(const void *address)
 {
 	uint8_t seen[SHARED_MARK];
 
-	compiler_barrier();
+	shared_barrier();
 	memcpy(seen, address, sizeof(seen));
-	compiler_barrier();
+	shared_barrier();
 	return memcmp(seen, mark, sizeof(seen)) != 0;
 }
 
@@ -45,20 +39,6 @@ bool shared_live_range(const void *from, size_t size)
 			return false;
 	}
 	return true;
-}
-
-bool shared_copy_in(void *to, const void *from, size_t size)
-{
-	compiler_barrier();
-	memcpy(to, from, size);
-	return shared_live_range(from, size);
-}
-
-void shared_copy_out(void *to, const void *from, size_t size)
-{
-	compiler_barrier();
-	memcpy(to, from, size);
-	compiler_barrier();
 }
 
 uint32_t shared_load(const uint32_t *index)

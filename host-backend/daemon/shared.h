@@ -17,8 +17,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define SHARED_MARK 16u /* bytes; ranges are aligned to it */
+
+/* Keeps the compiler from moving, merging or repeating accesses to shared memory across this point. */
+static inline void shared_barrier(void)
+{
+	__asm__ volatile("" : : : "memory");
+}
 
 /* Draws the mark. Once, before any thread. false: no random bytes. */
 bool shared_init(void);
@@ -33,8 +40,19 @@ bool shared_live(const void *address);
 bool shared_live_range(const void *from, size_t size);
 
 /* false: revoked meanwhile, the copy is worthless. from and size are multiples of SHARED_MARK. */
-bool shared_copy_in(void *to, const void *from, size_t size);
-void shared_copy_out(void *to, const void *from, size_t size);
+static inline bool shared_copy_in(void *to, const void *from, size_t size)
+{
+	shared_barrier();
+	memcpy(to, from, size);
+	return shared_live_range(from, size);
+}
+
+static inline void shared_copy_out(void *to, const void *from, size_t size)
+{
+	shared_barrier();
+	memcpy(to, from, size);
+	shared_barrier();
+}
 
 /* Indices. Loads acquire, stores release. */
 uint32_t shared_load(const uint32_t *index);

@@ -59,7 +59,7 @@ static uint32_t read_run(const struct work *work, uint32_t from)
 
 	while (end < work->request.count && read_has_data(work, end))
 		end++;
-	return store_run(op_store(work), work->slot, from, end);
+	return end == from + 1 ? 1 : store_run(op_store(work), work->slot, from, end);
 }
 
 /* Neighbouring pages are copied at once. */
