@@ -32,13 +32,14 @@ def test_kill_under_load(m):
                 break
             guest.kill_daemon()
             kills += 1
-            assert kills < 30, f"of {kills} kills these found requests in flight: {in_flight}"
+            assert kills < 30, f"after {kills} kills only these had requests to send again: {in_flight}"
             text = guest.run("until dmesg | grep -q 'backend went away'; do usleep 20000; done; dmesg -c")
             flying = int(re.search(r"went away; (\d+) requests", text).group(1))
             # Those in flight go first once the next session is open.
             again = int(guest.run("cd /sys/bus/tessera/devices/tessera0; until grep -q attached state; do usleep 20000; done; "
                                   "cat counters/resubmitted"))
-            if flying:
+            # Those that the daemon had answered before it died, and the guest had not looked at yet, are no case.
+            if flying and again > last:
                 in_flight.append(flying)
                 rises.append(again - last)
             last = again
@@ -47,5 +48,4 @@ def test_kill_under_load(m):
         assert " err= 0" in guest.run("cat /tmp/fio.log")
     print(f"in flight at each kill: {in_flight}; resubmitted: {rises}")
     assert len(in_flight) == KILLS, in_flight
-    assert sum(n > 0 for n in rises) >= 4, rises
     assert guest.counters()["integrity_errors"] == start["integrity_errors"]
