@@ -36,7 +36,7 @@ help:
 	@echo 'make bare          boot the stock kernel on the emulated machine, without the hypervisor'
 	@echo 'make clean         delete what was built           make distclean also what was fetched'
 	@echo
-	@echo 'VARIANT=default|release|noprotect|noack|noiotlb|noseal|badleaf|unsealed picks what is built, into build/VARIANT (now: $(VARIANT))'
+	@echo 'VARIANT=default|release|noprotect|noack|noiotlb|noseal|badleaf|noleave|noend|unchecked|unsealed picks what is built, into build/VARIANT (now: $(VARIANT))'
 
 include mk/config.mk
 include mk/parts.mk

@@ -240,6 +240,14 @@ unpack()
 	echo "$abi" >"$DEPS/abi"
 }
 
+unpack_all() # DIRECTORY TARGET PACKAGES
+{
+	for p in $3; do
+		deb=$(newest_deb "$p")
+		dpkg-deb -x "$deb" "$1" || die "cannot unpack $deb." "Delete it and run 'make $2' again."
+	done
+}
+
 # Xen with its symbols, and what its tools are linked with. The metapackage says which version this release has.
 peer_packages()
 {
@@ -257,10 +265,7 @@ fetch_peers()
 	pkgs=$(peer_packages)
 	step "fetching Xen, to compare with (about 10 MB)" apt_private apt-get download $pkgs
 	rm -rf "$DEPS/peers"
-	for p in $pkgs; do
-		deb=$(newest_deb "$p")
-		dpkg-deb -x "$deb" "$DEPS/peers" || die "cannot unpack $deb." "Delete it and run 'make bench' again."
-	done
+	unpack_all "$DEPS/peers" bench "$pkgs"
 	for f in "$DEPS"/peers/boot/xen-*.gz; do gunzip -c "$f" >"$DEPS/peers/xen"; done
 	ln -s usr/lib/debug/boot/"$(basename "$(find "$DEPS/peers/usr/lib/debug/boot" -name 'xen-syms-*64')")" "$DEPS/peers/xen-syms"
 	ln -s "usr/lib/$(basename "$DEPS"/peers/usr/lib/xen-[0-9]*)/bin" "$DEPS/peers/xen-tools"
@@ -283,10 +288,7 @@ fetch_debug()
 	step "fetching the kernel's source (about 140 MB)" apt_private apt-get download $pkgs
 	rm -rf "$DEPS/debug"
 	mkdir -p "$DEPS/debug"
-	for p in $pkgs; do
-		deb=$(newest_deb "$p")
-		dpkg-deb -x "$deb" "$DEPS/debug/tools" || die "cannot unpack $deb." "Delete it and run 'make debug-kernel' again."
-	done
+	unpack_all "$DEPS/debug/tools" debug-kernel "$pkgs"
 	tar -C "$DEPS/debug" -xf "$DEPS"/debug/tools/usr/src/linux-source-*.tar.*
 	rm -r "$DEPS/debug/tools/usr/src"
 	mv "$DEPS"/debug/linux-source-* "$DEPS/debug/source"

@@ -19,18 +19,13 @@
 
 #include <tessera/host.h>
 
+#include "check.h"
+
 #define CODE_AT 0x100000u
 #define PAGES   1024u
 
 static int dev;
 
-#define CHECK(what)                                                                                    \
-	do {                                                                                           \
-		if (!(what)) {                                                                         \
-			printf("line %d: not so: %s (errno %d, %s)\n", __LINE__, #what, errno, strerror(errno)); \
-			exit(1);                                                                       \
-		}                                                                                      \
-	} while (0)
 /* The call fails with this errno. */
 #define REFUSED(err, call) CHECK((errno = 0, (call) == -1 && errno == (err)))
 

@@ -22,18 +22,12 @@
 
 #include <tessera/host.h>
 
+#include "check.h"
+
 #define NTH     "/proc/thread-self/fail-nth"
 #define LAST    20000 /* no operation has so many allocations */
 #define CODE_AT 0x100000u
 #define WINDOW  64u /* pages */
-
-#define CHECK(what)                                                                                    \
-	do {                                                                                           \
-		if (!(what)) {                                                                         \
-			printf("line %d: not so: %s (errno %d, %s)\n", __LINE__, #what, errno, strerror(errno)); \
-			exit(1);                                                                       \
-		}                                                                                      \
-	} while (0)
 
 struct op {
 	const char *name;
