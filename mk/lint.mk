@@ -30,7 +30,7 @@ lint-man: man
 	out=$$(systemd-analyze verify --man=no $$dir/*.service 2>&1 | grep -F "$$dir"); rm -rf $$dir; echo "$$out" | grep . && exit 1 || true
 
 lint-build:
-	@$(MAKE) VARIANT=default all unit-build
+	@$(MAKE) VARIANT=default all unit-build fuzz-build
 	@$(MAKE) VARIANT=release hv modules host
 	@$(MAKE) VARIANT=release modules-next
 
