@@ -5,6 +5,7 @@
 #include <linux/memfd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include "host-backend/daemon/log.h"
@@ -30,17 +31,22 @@ static void *huge_memory(void)
 	return memory;
 }
 
-static bool raise_huge_pages(void)
+/* The machine's number of them is read and written, and another may take what was added: back-ends that start together take turns. */
+static void *huge_memory_in_turn(void)
 {
-	unsigned long pages;
 	FILE *file = fopen("/proc/sys/vm/nr_hugepages", "r+");
-	bool ok;
+	void *memory = MAP_FAILED;
+	unsigned long pages;
 
 	if (!file)
-		return false;
-	ok = fscanf(file, "%lu", &pages) == 1 && fseek(file, 0, SEEK_SET) == 0;
-	ok = ok && fprintf(file, "%lu\n", pages + 1) > 0;
-	return fclose(file) == 0 && ok;
+		return huge_memory();
+	if (flock(fileno(file), LOCK_EX) == 0)
+		memory = huge_memory();
+	if (memory == MAP_FAILED && fscanf(file, "%lu", &pages) == 1 && fseek(file, 0, SEEK_SET) == 0 && fprintf(file, "%lu\n", pages + 1) > 0 &&
+	    fflush(file) == 0)
+		memory = huge_memory();
+	fclose(file);
+	return memory;
 }
 
 /* Transparent huge pages: contiguous too if the kernel has one to give; if not, mapping longer runs fails and says so. */
@@ -62,10 +68,8 @@ static void *plain_memory(void)
 
 static void *get_memory(void)
 {
-	void *memory = huge_memory();
+	void *memory = huge_memory_in_turn();
 
-	if (memory == MAP_FAILED && raise_huge_pages())
-		memory = huge_memory();
 	if (memory != MAP_FAILED)
 		return memory;
 	log_line("no 2 MiB huge page to be had, using normal memory; if mapping fails, raise vm.nr_hugepages early after boot");

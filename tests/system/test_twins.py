@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """What may be there only once is there twice: two live guests of one identity, with the same keys, and two back-ends on one image. The controls are unit tests:
-core_left_out (no lease), daemon_left_out (no lock). Also an image of zeros behind the right headers, and a back-end that takes away what another has mapped."""
+core_left_out (no lease), daemon_left_out (no lock). Also an image of zeros behind the right headers, a back-end that takes away what another has mapped,
+and back-ends that start together."""
 
 import json
 
@@ -80,3 +81,20 @@ def test_anothers_mapping(m):
             m.run("tessera guest destroy bystander")
         guest.kill_daemon()
         guest.run("dd if=/dev/zero of=/dev/tsr0 bs=4k count=1 oflag=direct")
+
+
+def test_backends_at_once(m):
+    """six back-ends whose sessions begin at the same moment get a huge page for each window, three times: none takes another's"""
+    disks = range(6)
+    guest = Guest(m, name="six")
+    for n in disks:
+        guest.options += ["--disk", f"d{n}"]
+        m.run(f"rm -f /tmp/six.{n} && tessera image create /tmp/six.{n} --size 8M")
+    with guest:
+        for again in range(3):
+            # All huge pages are given back, so that each window has to ask for one.
+            m.run("echo 0 >/proc/sys/vm/nr_hugepages; for n in 0 1 2 3 4 5; do tessera disk attach six d$n /tmp/six.$n --log /run/six.$n & done; wait")
+            m.run(f"until [ $(cat /run/six.* | grep -c ': session [0-9]*:') = {len(disks) * (again + 1)} ]; do usleep 50000; done")
+            said = m.run("grep -h 'huge page' /run/six.* || true")
+            assert not said, said
+            m.run("for n in 0 1 2 3 4 5; do tessera disk detach six d$n & done; wait")
