@@ -83,7 +83,8 @@ def test_a_triple_fault_that_nobody_minds():
         for _ in range(2):
             m.run("sleep 1")
             shown = json.loads(m.run("tessera guest show triple --json"))
-            assert shown["state"] == "running", shown
+            # It never lets go, so on a busy machine its thread may be found starved.
+            assert shown["state"] in ("running", "stalled"), shown
             exits.append(shown["exits"])
         assert exits[1] > exits[0] + 100, exits
 
