@@ -7,6 +7,7 @@ import attack
 from guest import shared
 
 MACHINE = dict(smp=1, mem=2048, media=True, devices=("-icount", "shift=0,sleep=off"))
+TAKES_LONG = True
 TICKS = 150  # of 10 ms, in which a thousand million instructions are executed a second
 
 
