@@ -15,10 +15,11 @@ MEMORY = 320  # MiB of a guest: an eighth of it says which bytes may be touched
 # Each allocation may be made to fail but those for looking after allocations.
 WORDS = "kasan_multi_shot slub_debug=A;-,kmemleak_object,kmemleak_scan_area"
 LIMIT = 1800
-# An error made on purpose, and what the kernel says of it. Of locks it looks at no more after the first report.
-ERRORS = (("use-after-free", "KASAN: (?:slab-)?use-after-free in (?:order_set|use_after_free)"),
+# An error made on purpose, and what the kernel says of it. Of locks it looks at no more after the first report of any kind.
+ERRORS = (("locks", "possible circular locking dependency"),
+          ("use-after-free", "KASAN: (?:slab-)?use-after-free in (?:order_set|use_after_free)"),
           ("out-of-bounds", "KASAN: slab-out-of-bounds in (?:order_set|out_of_bounds)"),
-          ("sleep", "sleeping function called from invalid context"), ("locks", "possible circular locking dependency"))
+          ("sleep", "sleeping function called from invalid context"))
 # External functions that allocate, or whose callees do.
 ALLOCATES = re.compile(r"alloc|memdup|kmemdup|strdup|free_pages$|zeroed_page|register|create|getfd|pin_user|setkey|set_name|add_disk|request_threaded|"
                        r"setup_state|event_request|crypt$")

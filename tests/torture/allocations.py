@@ -16,7 +16,7 @@ from torture import segment
 EXTRA = "/lib/modules/$(uname -r)/extra"
 DRIVER = "/sys/bus/tessera/drivers/tessera_blk"
 SMALL = 1024  # MiB: looking for leaks goes through all memory
-NONE = ("list", "doorbell", "mmap")  # calls that need no memory, or only what the kernel has at hand
+NONE = ("list", "doorbell", "map", "mmap")  # calls that need no memory, or only what the kernel has at hand
 
 
 def forgetful(run):
