@@ -9,8 +9,9 @@ load point 0
 option=''
 [ "$suite" = plain ] || option="--suite $suite"
 # shellcheck disable=SC2086
-guest() { # NAME SCRIPT MEMORY
-	tessera guest run --name "$1" --memory "$3" --kernel /guest/vmlinuz --initrd /guest/guest.img --disk data $option \
+guest() { # NAME SCRIPT MEMORY INSTANCE
+	# An instance of its own: of guests with one identity one has the disk.
+	tessera guest run --name "$1" --memory "$3" --instance "$4" --kernel /guest/vmlinuz --initrd /guest/guest.img --disk data $option \
 		--cmdline "console=ttyS0 nokaslr panic=-1 loglevel=4 cryptomgr.notests bench=$2 $words"
 }
 number() { tessera guest show "$1" --json | sed 's/.*"guest": *\([0-9]*\).*/\1/'; }
@@ -20,17 +21,17 @@ disk() { # NAME NUMBER
 }
 n=1
 while [ $n -lt "$guests" ]; do
-	guest "i$n" tessera-idle-guest 128M
+	guest "i$n" tessera-idle-guest 128M "$(printf %02x "$n")"
 	[ "$fill" != 0 ] || disk "i$n" $n
 	until tessera console "i$n" | grep -q 'bench: idle'; do usleep 200000; done
 	n=$((n + 1))
 done
 if [ "$loads" = tokens ]; then
 	echo 2 >/proc/sys/vm/nr_hugepages
-	guest g tessera-tokens-guest 256M
+	guest g tessera-tokens-guest 256M 00
 	tokens "$(number g)" &
 else
-	guest g tessera-guest 256M
+	guest g tessera-guest 256M 00
 	disk g 0
 fi
 tessera console g --follow
