@@ -167,6 +167,7 @@ void boot_main(uint32_t magic, uint32_t info)
 	cpu_init_self(c, 0);
 	acpi_init(boot.rsdp, boot.rsdp_size);
 	guard_pci_init();
+	guard_port_init();
 	smp_start();
 	npt_init();
 	guard_mmio_init();

@@ -15,12 +15,21 @@ static const struct {
 #undef X
 };
 
-enum msr_rule guard_msr_rule(uint32_t msr, bool write)
+struct msr_rules guard_msr_rules(uint32_t msr)
 {
-	for (uint32_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-		if (msr >= table[i].first && msr <= table[i].last)
-			return write ? table[i].write : table[i].read;
-	return write ? MSR_REFUSE : MSR_PASS;
+	struct msr_rules found = { MSR_PASS, MSR_REFUSE, UINT32_MAX };
+
+	for (uint32_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		if (msr >= table[i].first && msr <= table[i].last) {
+			found.read = table[i].read;
+			found.write = table[i].write;
+			found.last = table[i].last < found.last ? table[i].last : found.last;
+			break;
+		}
+		if (table[i].first > msr && table[i].first - 1 < found.last)
+			found.last = table[i].first - 1;
+	}
+	return found;
 }
 
 enum verdict guard_rdmsr(struct cpu *c, uint32_t msr, uint64_t *v)
@@ -30,7 +39,7 @@ enum verdict guard_rdmsr(struct cpu *c, uint32_t msr, uint64_t *v)
 		*v = VM_CR_SHOWN;
 		return V_DONE;
 	}
-	if (guard_msr_rule(msr, false) != MSR_PASS)
+	if (guard_msr_rules(msr).read != MSR_PASS)
 		return V_GP;
 	return rdmsr_safe(msr, v) ? V_DONE : V_GP;
 }
@@ -40,7 +49,7 @@ enum verdict guard_wrmsr(struct cpu *c, uint32_t msr, uint64_t v)
 	uint64_t now;
 
 	(void)c;
-	switch (guard_msr_rule(msr, true)) {
+	switch (guard_msr_rules(msr).write) {
 	case MSR_PASS:
 		return wrmsr_safe(msr, v) ? V_DONE : V_GP;
 	case MSR_IGNORE:

@@ -15,7 +15,9 @@
 
 enum port_rule { DENY, KBD_DATA, KBD_COMMAND, FAST_RESET, PCI_ADDRESS, PCI_DATA, PM1, RESET_REGISTER, FREE };
 
-static const struct {
+#define NAMED_MAX	4 /* by the firmware's tables */
+
+static const struct port_range {
 	uint16_t first, last;
 	uint8_t rule;
 } table[] = {
@@ -23,6 +25,9 @@ static const struct {
 	HOST_PORTS(X)
 #undef X
 };
+
+static struct port_range range[sizeof(table) / sizeof(table[0]) + NAMED_MAX]; /* the first that has a port counts */
+static uint32_t ranges;
 
 static uint32_t cf8;			/* the configuration address: one for the machine, as in hardware */
 static uint32_t kbd_command;
@@ -39,20 +44,37 @@ void conf_unlock(void)
 	__atomic_store_n(&port_lock, 0, __ATOMIC_RELEASE);
 }
 
+static void named(uint32_t first, uint32_t count, enum port_rule rule)
+{
+	uint32_t last = first + count - 1;
+
+	if (first)
+		range[ranges++] = (struct port_range){ (uint16_t)first, (uint16_t)(last < 0xffff ? last : 0xffff), (uint8_t)rule };
+}
+
+void guard_port_init(void)
+{
+	memcpy(range, table, sizeof(table));
+	ranges = sizeof(table) / sizeof(table[0]);
+	named(acpi.pm1a_cnt, 2, PM1);
+	named(acpi.pm1b_cnt, 2, PM1);
+	named(chipset.smi_block, 0x50, DENY);
+	named(acpi.reset_port, 1, RESET_REGISTER);
+}
+
 static enum port_rule rule_of(uint16_t port)
 {
-	for (uint32_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-		if (port >= table[i].first && port <= table[i].last)
-			return table[i].rule;
-	if (acpi.pm1a_cnt && (port == acpi.pm1a_cnt || port == acpi.pm1a_cnt + 1))
-		return PM1;
-	if (acpi.pm1b_cnt && (port == acpi.pm1b_cnt || port == acpi.pm1b_cnt + 1))
-		return PM1;
-	if (chipset.smi_block && port >= chipset.smi_block && port < chipset.smi_block + 0x50)
-		return DENY;
-	if (acpi.reset_port && port == acpi.reset_port)
-		return RESET_REGISTER;
+	for (uint32_t i = 0; i < ranges; i++)
+		if (port >= range[i].first && port <= range[i].last)
+			return range[i].rule;
 	return FREE;
+}
+
+void guard_port_map(uint8_t *map)
+{
+	for (uint32_t i = 0; i < ranges; i++)
+		for (uint32_t p = range[i].first; p <= range[i].last; p++)
+			map[p / 8] |= (uint8_t)(1u << (p % 8));
 }
 
 bool guard_port_traps(uint16_t port)

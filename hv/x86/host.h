@@ -28,13 +28,19 @@ struct host_state {
 enum verdict guard_rdmsr(struct cpu *c, uint32_t msr, uint64_t *v);
 enum verdict guard_wrmsr(struct cpu *c, uint32_t msr, uint64_t v);
 enum msr_rule { MSR_REFUSE, MSR_PASS, MSR_IGNORE, MSR_SAME, MSR_CHECK };
-enum msr_rule guard_msr_rule(uint32_t msr, bool write);
+struct msr_rules {
+	enum msr_rule read, write;
+	uint32_t last; /* up to here they are the same */
+};
+struct msr_rules guard_msr_rules(uint32_t msr);
 
 /* guard_cpuid.c: what the host sees. cr4 is the host's own. */
 struct cpuid_regs guard_cpuid(uint32_t leaf, uint32_t sub, uint64_t cr4);
 
 /* guard_port.c. One access of 1, 2 or 4 bytes; string forms come as V_GP from the caller. */
+void guard_port_init(void); /* what the firmware's tables name is known, and guard_pci_init was called */
 bool guard_port_traps(uint16_t port);
+void guard_port_map(uint8_t *map); /* sets the bits of those that trap */
 enum verdict guard_port(struct cpu *c, uint16_t port, bool in, uint32_t size, uint32_t *v);
 
 /* guard_mmio.c: a fault outside RAM. */

@@ -28,13 +28,12 @@ static void fill_msrpm(void)
 	static const uint32_t base[3] = { 0, 0xc0000000, 0xc0010000 };
 
 	for (uint32_t r = 0; r < 3; r++)
-		for (uint32_t i = 0; i < 8192; i++) {
-			uint32_t bit = (r * 8192 + i) * 2;
+		for (uint32_t i = 0; i < 8192;) {
+			struct msr_rules rules = guard_msr_rules(base[r] + i);
+			uint32_t exits = (rules.read != MSR_PASS) | (uint32_t)(rules.write != MSR_PASS) << 1;
 
-			if (guard_msr_rule(base[r] + i, false) != MSR_PASS)
-				msrpm[bit / 8] |= (uint8_t)(1u << (bit % 8));
-			if (guard_msr_rule(base[r] + i, true) != MSR_PASS)
-				msrpm[bit / 8] |= (uint8_t)(2u << (bit % 8));
+			for (; i < 8192 && base[r] + i <= rules.last; i++)
+				msrpm[(r * 8192 + i) / 4] |= (uint8_t)(exits << i % 4 * 2);
 		}
 }
 
@@ -43,9 +42,7 @@ static void build_maps(void)
 	iopm = boot_alloc(3);
 	msrpm = boot_alloc(2);
 	fill_msrpm();
-	for (uint32_t p = 0; p < 65536; p++)
-		if (guard_port_traps((uint16_t)p))
-			iopm[p / 8] |= (uint8_t)(1u << (p % 8));
+	guard_port_map(iopm);
 	/* The bits behind port 0xffff are read for accesses that cross the end. */
 	iopm[8192] = 0xff;
 }

@@ -98,21 +98,22 @@ def head(found):
     seeds = sorted({len(c["seeds"]) for c in found["contenders"].values()})
     made = sorted({(c["versions"]["tessera"], c["made"]) for c in found["contenders"].values()})
     versions = next(iter(found["contenders"].values()))["versions"]
-    yield "<h1>What a sealed I/O costs, beside what a user would pick instead</h1>"
     yield "<p>Instructions that the whole machine executes for each I/O of a small AIO loop in a guest, until the data is where it belongs. All "
     yield f"contenders on the same emulated machine, kernel and disk; all data verified. Medians of {' or '.join(map(str, seeds))} seeds.</p>"
     yield f"<p class=small>Tessera {html.escape(', '.join(sorted({m[0] for m in made})))}; measured {made[0][1]} to {made[-1][1]}; "
     yield html.escape("; ".join(f"{name} {version}" for name, version in versions.items() if name != "tessera")) + "</p>"
 
 
-def content(found):
+def rows_of(found):
     there = found["contenders"]
     order = [c.name for c in CONTENDERS if c.name in there] + [name for name in there if name not in {c.name for c in CONTENDERS}]
-    rows = [(dict(there[name], ours=name.startswith("tessera")), there[name]["loads"]) for name in order]
+    return [(dict(there[name], ours=name.startswith("tessera")), there[name]["loads"]) for name in order]
+
+
+def costs(rows):
     # Those that everybody has run.
     loads = max((list(of) for _, of in rows), key=len)
     rows = [(c, of) for c, of in rows if all(load in of for load in loads)]
-    yield from head(found)
     yield "<p class=key>" + "".join(f'<span><svg width=12 height=12><rect width=12 height=12 fill="{COLOURS[p]}"/></svg> {NAMES[p]}</span>'
                                     for p in PARTS) + "</p>"
     for load in loads:
@@ -129,6 +130,14 @@ def content(found):
     yield from memory(rows)
     yield "<h2>Hypercalls for each I/O</h2>"
     yield from hypercalls(rows, loads)
+
+
+def content(found):
+    yield "<h1>What a sealed I/O costs, beside what a user would pick instead</h1>"
+    # Nobody has, where only the scaling was measured.
+    if rows := rows_of(found):
+        yield from head(found)
+        yield from costs(rows)
     if "scaling" in found:
         yield from page_scaling.content(found["scaling"], table, lambda name: found["contenders"].get(name, {}).get("text", name))
     if found["retries"]:
