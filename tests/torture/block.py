@@ -20,7 +20,7 @@ from medium import Medium
 from power import FILE_SYSTEMS, REGION, REGIONS, RUN, SECRET, Victim
 from torture import segment
 
-CUTS = 3
+CUTS = 5
 DISK, RAW, ROOM = 192, 40, 240  # MiB: of the guest's disk, its first partition, and its image
 FIO_MIB = 16
 INITRD = "/run/torture.img"
