@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 #include "host-backend/daemon/place.h"
 #include <errno.h>
+#include <time.h>
+#include <unistd.h>
+#include "host-backend/daemon/log.h"
 #include "host-backend/daemon/shared.h"
+
+#define MEMORY_PAUSE_MS 10
+#define MEMORY_PAUSES   6000
 
 static bool indirect(const struct work *work)
 {
@@ -27,6 +33,27 @@ static bool copied(const struct work *work)
 	return work->queue->limits.mode == TSR_BLK_COPIED;
 }
 
+/*
+ * A host that has no memory for a copy may have it in a moment. Its guest waits until then; when it takes too long, the guest is better off with another
+ * back-end, to which it says its requests again.
+ */
+static int copy_part(const struct queue *queue, const struct tsr_ioc_copy *part)
+{
+	const struct timespec pause = { .tv_nsec = MEMORY_PAUSE_MS * 1000000 };
+	int error = queue->backend->ops->copy(queue->backend->context, part);
+
+	for (uint32_t i = 0; error == -ENOMEM && i < MEMORY_PAUSES; i++) {
+		nanosleep(&pause, NULL);
+		error = queue->backend->ops->copy(queue->backend->context, part);
+	}
+	if (error == -ENOMEM) {
+		log_line("the host has had no memory to copy a guest's data for %u s: give it more, and attach the disk again; nothing is lost",
+			 MEMORY_PAUSES * MEMORY_PAUSE_MS / 1000);
+		_exit(1);
+	}
+	return error;
+}
+
 /* Between own memory and bytes of the data run from at on. A copy that is refused was revoked, whatever else was wrong before. */
 static bool copy(const struct work *work, void *own, uint64_t at, uint64_t size, uint32_t dir)
 {
@@ -38,7 +65,7 @@ static bool copy(const struct work *work, void *own, uint64_t at, uint64_t size,
 			.len = size - done < TSR_IOC_COPY_MAX ? size - done : TSR_IOC_COPY_MAX,
 		};
 
-		if (queue->backend->ops->copy(queue->backend->context, &copy) < 0)
+		if (copy_part(queue, &copy) < 0)
 			return false;
 	}
 	return true;

@@ -132,6 +132,14 @@ static void in_copy_mode_the_hypervisor_moves_all_data(void **state)
 	assert_int_equal(fake_counter(TSR_BACKEND_COUNT_direct_in) + fake_counter(TSR_BACKEND_COUNT_direct_out), 0);
 }
 
+/* [BLK-42] [BLK-36] Reads, writes and tables wait; what was read arrives. */
+static void a_copy_for_which_the_host_has_no_memory_is_tried_again(void **state)
+{
+	fake_starves = 3;
+	in_copy_mode_the_hypervisor_moves_all_data(state);
+	fake_starves = 0;
+}
+
 /* [BLK-42] [BLK-29] */
 static void a_table_is_copied_too(void **state)
 {
@@ -169,6 +177,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_bad_token_fails_its_request_and_no_other, teardown),
 		cmocka_unit_test_teardown(a_session_that_ends_leaves_no_page_mapped, teardown),
 		cmocka_unit_test_teardown(in_copy_mode_the_hypervisor_moves_all_data, teardown),
+		cmocka_unit_test_teardown(a_copy_for_which_the_host_has_no_memory_is_tried_again, teardown),
 		cmocka_unit_test_teardown(a_table_is_copied_too, teardown),
 	};
 

@@ -45,6 +45,9 @@ int fake_map(void *context, const struct tsr_ioc_map *map);
 int fake_maps(void *context, struct tsr_ioc_map *map, uint32_t count);
 int fake_copy(void *context, const struct tsr_ioc_copy *copy);
 
+/* The next daemon's copies find no memory but for each so-many-th; 0: all do. */
+extern uint32_t fake_starves;
+
 /* The next daemon's engine, by name. */
 extern const char *fake_engine;
 

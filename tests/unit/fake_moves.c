@@ -2,6 +2,7 @@
 /* The parts of the stand-in for /dev/tessera that move data of strict and copied sessions: in the daemon's process. */
 #include "unit.h"
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include "fake_backend.h"
 
@@ -17,12 +18,18 @@ int fake_maps(void *context, struct tsr_ioc_map *map, uint32_t count)
 }
 
 /* From or to the guest's memory itself: nothing is mapped. */
+uint32_t fake_starves;
+
 int fake_copy(void *context, const struct tsr_ioc_copy *copy)
 {
+	static atomic_uint copies;
 	uint8_t *run = guest.memory + (size_t)copy->token.slot * 4096 + copy->offset;
 	void *own = (void *)(uintptr_t)copy->addr;
 
 	(void)context;
+	/* Each so-many-th finds memory. */
+	if (fake_starves && atomic_fetch_add(&copies, 1) % fake_starves != fake_starves - 1)
+		return -ENOMEM;
 	if (copy->token.generation != copy->session || copy->len > TSR_IOC_COPY_MAX)
 		return -ESTALE;
 	if (copy->dir == TSR_DIR_READ)
