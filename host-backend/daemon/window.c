@@ -11,6 +11,8 @@
 #include "host-backend/daemon/log.h"
 #include "host-backend/daemon/shared.h"
 
+#define HUGE_TRIES 1024
+
 void window_init(struct window_pool *pool, const struct backend *backend)
 {
 	memset(pool, 0, sizeof(*pool));
@@ -31,19 +33,29 @@ static void *huge_memory(void)
 	return memory;
 }
 
+/* One more for the machine. It may be one that is used already, where somebody lowered the number; false if there is no memory for more. */
+static bool another_huge_page(FILE *file)
+{
+	unsigned long was, now;
+
+	rewind(file);
+	if (fscanf(file, "%lu", &was) != 1 || fseek(file, 0, SEEK_SET) || fprintf(file, "%lu\n", was + 1) < 0 || fflush(file))
+		return false;
+	rewind(file);
+	return fscanf(file, "%lu", &now) == 1 && now > was;
+}
+
 /* The machine's number of them is read and written, and another may take what was added: back-ends that start together take turns. */
 static void *huge_memory_in_turn(void)
 {
 	FILE *file = fopen("/proc/sys/vm/nr_hugepages", "r+");
 	void *memory = MAP_FAILED;
-	unsigned long pages;
 
 	if (!file)
 		return huge_memory();
 	if (flock(fileno(file), LOCK_EX) == 0)
 		memory = huge_memory();
-	if (memory == MAP_FAILED && fscanf(file, "%lu", &pages) == 1 && fseek(file, 0, SEEK_SET) == 0 && fprintf(file, "%lu\n", pages + 1) > 0 &&
-	    fflush(file) == 0)
+	for (uint32_t i = 0; memory == MAP_FAILED && i < HUGE_TRIES && another_huge_page(file); i++)
 		memory = huge_memory();
 	fclose(file);
 	return memory;
