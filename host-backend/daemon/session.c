@@ -142,12 +142,14 @@ void session_end(struct session *session)
 	window_reset(&session->pool);
 }
 
-/* Nothing is wrong: others have what this session needs. The guest waits for its answer meanwhile. */
+/* Nothing is wrong: others have what this session needs, window pages or memory. The guest waits for its answer meanwhile. */
 static bool wait_for_room(struct session *session, const struct tsr_backend_event *event, int error)
 {
-	if (error != -EDQUOT && error != -ENOSPC)
+	if (error != -EDQUOT && error != -ENOSPC && error != -ENOMEM)
 		return false;
-	log_guest("session %u: the hypervisor's limit of window pages is reached: trying again each second; see `tessera info`", event->session);
+	log_guest("session %u: %s: trying again each second; see %s", event->session,
+		  error == -ENOMEM ? "this host has no memory for it" : "the hypervisor's limit of window pages is reached",
+		  error == -ENOMEM ? "the kernel's log" : "`tessera info`");
 	session_end(session);
 	session->again = *event;
 	return true;

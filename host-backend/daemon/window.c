@@ -91,19 +91,22 @@ static void *get_memory(void)
 static int add_window(struct window_pool *pool)
 {
 	const struct backend_ops *ops = pool->backend->ops;
-	void *memory = MAP_FAILED;
+	void *memory;
 	int number;
 
-	if (pool->count < WINDOW_MAX)
-		memory = ops->memory ? ops->memory(pool->backend->context, WINDOW_SIZE) : get_memory();
+	if (pool->count == WINDOW_MAX) {
+		log_line("a session needs more than %u windows of 2 MiB", WINDOW_MAX);
+		return -ENOBUFS;
+	}
+	memory = ops->memory ? ops->memory(pool->backend->context, WINDOW_SIZE) : get_memory();
 	if (memory == MAP_FAILED) {
-		log_line("no memory for a window of 2 MiB: %s; give the host more", strerror(ENOMEM));
+		log_guest("no memory for a window of 2 MiB: %s; give the host more", strerror(ENOMEM));
 		return -ENOMEM;
 	}
 	shared_fill(memory, WINDOW_SIZE);
 	number = ops->window(pool->backend->context, memory, WINDOW_SIZE);
 	if (number < 0) {
-		log_line("registering a window failed: %s; see the kernel's log", strerror(-number));
+		log_guest("registering a window failed: %s; see the kernel's log", strerror(-number));
 		munmap(memory, WINDOW_SIZE);
 		return number;
 	}
