@@ -147,9 +147,9 @@ static bool wait_for_room(struct session *session, const struct tsr_backend_even
 {
 	if (error != -EDQUOT && error != -ENOSPC && error != -ENOMEM)
 		return false;
-	log_guest("session %u: %s: trying again each second; see %s", event->session,
-		  error == -ENOMEM ? "this host has no memory for it" : "the hypervisor's limit of window pages is reached",
-		  error == -ENOMEM ? "the kernel's log" : "`tessera info`");
+	log_guest("session %u: %s: trying again each second", event->session,
+		  error == -ENOMEM ? "this host has no memory for it, give it more" :
+				     "the hypervisor's limit of window pages is reached, see `tessera info`");
 	session_end(session);
 	session->again = *event;
 	return true;

@@ -11,8 +11,6 @@
 #include "host-backend/daemon/log.h"
 #include "host-backend/daemon/shared.h"
 
-#define HUGE_TRIES 1024
-
 void window_init(struct window_pool *pool, const struct backend *backend)
 {
 	memset(pool, 0, sizeof(*pool));
@@ -33,16 +31,18 @@ static void *huge_memory(void)
 	return memory;
 }
 
-/* One more for the machine. It may be one that is used already, where somebody lowered the number; false if there is no memory for more. */
-static bool another_huge_page(FILE *file)
+/* Those in use beyond the machine's number, where somebody lowered it: a higher number counts them first. */
+static unsigned long surplus(void)
 {
-	unsigned long was, now;
+	FILE *file = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/surplus_hugepages", "r");
+	unsigned long pages = 0;
 
-	rewind(file);
-	if (fscanf(file, "%lu", &was) != 1 || fseek(file, 0, SEEK_SET) || fprintf(file, "%lu\n", was + 1) < 0 || fflush(file))
-		return false;
-	rewind(file);
-	return fscanf(file, "%lu", &now) == 1 && now > was;
+	if (!file)
+		return 0;
+	if (fscanf(file, "%lu", &pages) != 1)
+		pages = 0;
+	fclose(file);
+	return pages;
 }
 
 /* The machine's number of them is read and written, and another may take what was added: back-ends that start together take turns. */
@@ -50,12 +50,14 @@ static void *huge_memory_in_turn(void)
 {
 	FILE *file = fopen("/proc/sys/vm/nr_hugepages", "r+");
 	void *memory = MAP_FAILED;
+	unsigned long pages;
 
 	if (!file)
 		return huge_memory();
 	if (flock(fileno(file), LOCK_EX) == 0)
 		memory = huge_memory();
-	for (uint32_t i = 0; memory == MAP_FAILED && i < HUGE_TRIES && another_huge_page(file); i++)
+	if (memory == MAP_FAILED && fscanf(file, "%lu", &pages) == 1 && fseek(file, 0, SEEK_SET) == 0 && fprintf(file, "%lu\n", pages + surplus() + 1) > 0 &&
+	    fflush(file) == 0)
 		memory = huge_memory();
 	fclose(file);
 	return memory;

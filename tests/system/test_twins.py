@@ -84,7 +84,7 @@ def test_anothers_mapping(m):
 
 
 def test_backends_at_once(m):
-    """back-ends whose sessions begin at the same moment get a huge page for each window: six of them, and three beside three for whose the number was lowered"""
+    """back-ends whose sessions begin at the same moment get a huge page for each window: six of them, and three beside three whose number was lowered"""
     guest = Guest(m, name="six")
     for n in range(6):
         guest.options += ["--disk", f"d{n}"]

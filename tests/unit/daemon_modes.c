@@ -132,7 +132,7 @@ static void in_copy_mode_the_hypervisor_moves_all_data(void **state)
 	assert_int_equal(fake_counter(TSR_BACKEND_COUNT_direct_in) + fake_counter(TSR_BACKEND_COUNT_direct_out), 0);
 }
 
-/* [BLK-42] [BLK-36] Reads, writes and tables wait; what was read arrives. */
+/* [BLK-42] [BLK-36] Reads and writes wait; what was read arrives. */
 static void a_copy_for_which_the_host_has_no_memory_is_tried_again(void **state)
 {
 	fake_starves = 3;

@@ -17,9 +17,9 @@ int fake_maps(void *context, struct tsr_ioc_map *map, uint32_t count)
 	return mapped;
 }
 
-/* From or to the guest's memory itself: nothing is mapped. */
 uint32_t fake_starves;
 
+/* From or to the guest's memory itself: nothing is mapped. */
 int fake_copy(void *context, const struct tsr_ioc_copy *copy)
 {
 	static atomic_uint copies;
