@@ -57,7 +57,7 @@ model: $(DEPS)/.done
 mutants: $(DEPS)/.done
 	@tests/mutants.py $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
 
-# --- fuzzers. `make test` tries the same inputs each time, so that a commit passes or does not; `make fuzz` goes on to others.
+# --- fuzzers. `make test` begins with the same inputs each time, but for what addresses in memory change; `make fuzz` takes others.
 fuzz_CC := clang
 fuzz_LDFLAGS := -fsanitize=fuzzer,address,undefined
 # New paths are looked for in what is tested, not in what makes its inputs and judges it.

@@ -5,14 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "host-backend/cli/config.h"
+#include "require.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 /* The first word is the command's, each other one an option, but for the arguments of `disk attach` at the end. */
 static void check(const struct config_line *line, const char *command, int arguments)

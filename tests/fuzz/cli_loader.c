@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "host-backend/cli/loader.h"
+#include "require.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -16,15 +17,13 @@ static void check(const struct loader_contents *c, uint64_t mem)
 	for (unsigned i = 0; i < c->segments; i++) {
 		const struct loader_segment *s = &c->segment[i];
 
-		if (s->gpa % TSR_PAGE_SIZE || s->gpa < end || s->gpa >= mem || s->size > mem - s->gpa || !s->size)
-			abort();
+		require(s->gpa % TSR_PAGE_SIZE == 0 && s->gpa >= end && s->gpa < mem && s->size && s->size <= mem - s->gpa);
 		end = (s->gpa + s->size + TSR_PAGE_SIZE - 1) / TSR_PAGE_SIZE * TSR_PAGE_SIZE;
 		touched = s->data[0];
 		touched = s->data[s->size - 1];
 	}
 	(void)touched;
-	if (c->eip >= mem || c->esi >= mem)
-		abort();
+	require(c->eip < mem && c->esi < mem);
 }
 
 /* The same bytes as a flat file, at an address that they name. */
@@ -42,8 +41,7 @@ static void raw(const uint8_t *data, size_t size, uint64_t pages)
 	if (size > 9 && data[9] % 2)
 		entry = (uint32_t)address + data[9];
 	if (!loader_build_raw(&contents, (struct loader_file){ data, size }, address, entry, pages, &error)) {
-		if (!error.text[0])
-			abort();
+		require(error.text[0]);
 		return;
 	}
 	check(&contents, pages * TSR_PAGE_SIZE);

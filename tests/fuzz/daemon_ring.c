@@ -9,6 +9,7 @@
  * [RING-16] [BLK-16] [BLK-29] [STORE-8]
  */
 #include <stdlib.h>
+#include <sys/random.h>
 /* The thread's loop is the fuzzer's here, so what it is made of has to be seen. */
 #include "host-backend/daemon/queue.c"
 #include "medium.h"
@@ -51,6 +52,14 @@ static uint32_t two(void)
 	uint32_t low = byte();
 
 	return low | (uint32_t)byte() << 8;
+}
+
+/* The mark of revoked pages, as the C library's function would give it: the same each time, so that inputs can be tried again. */
+ssize_t getrandom(void *to, size_t size, unsigned int flags)
+{
+	(void)flags;
+	memset(to, 0xc5, size);
+	return (ssize_t)size;
 }
 
 void log_line(const char *format, ...)
@@ -130,14 +139,21 @@ static void move(struct engine_io *one, uint32_t size)
 		medium_write(&io, one->data, size, one->offset);
 }
 
+static bool takes(const struct engine_io *one)
+{
+	return one->fixed && one->op == ENGINE_WRITE;
+}
+
 /* Data that is being taken from the guest's pages as they are: whatever changes them now is the guest's own loss. */
 static bool taking(void)
 {
+	const struct op *staged = q.stage[0].first;
+
 	for (uint32_t i = 0; i < pendings; i++)
-		if (pending[i]->fixed && pending[i]->op == ENGINE_WRITE)
+		if (takes(pending[i]))
 			return true;
-	/* Of what waits for slots the checksum is there already. */
-	return q.mode == TSR_BACKEND_DIRECT && q.waiting;
+	/* Of what waits for slots the checksum is there already, and so it is of what a sync's end has begun and no round has sent yet. */
+	return (staged && takes(&staged->io)) || (q.mode == TSR_BACKEND_DIRECT && q.waiting);
 }
 
 /* One of those in flight ends: well, short, or not. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* sources: host-backend/daemon/session.c host-backend/daemon/window.c proto/control.c */
 /* libs: -lpthread */
+/* flags: -fno-sanitize-coverage=trace-cmp */
 /*
  * Sessions of tesserad's as a hostile guest opens them: control pages that are anything, one after another, tokens that map or do not, queues that do
  * not start or break. What a queue is started with must be usable without another look, and nothing may stay mapped. [RING-2] [RING-3] [BLK-16]
@@ -14,6 +15,7 @@
 #include "host-backend/daemon/session.h"
 #include "host-backend/daemon/shared.h"
 #include "proto/ring.h"
+#include "require.h"
 
 #define EVENT 3u
 
@@ -32,12 +34,6 @@ static struct run {
 	struct tsr_token token;
 	uint64_t from, to; /* bytes, over all windows; to 0: not mapped */
 } run[SESSION_MAX_TOKENS];
-
-static void require(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static uint8_t byte(void)
 {

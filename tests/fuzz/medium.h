@@ -7,18 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include "host-backend/image/image.h"
+#include "require.h"
 
 #define MEDIUM_MOST (16u << 20)
 #define MEDIUM_PAGE 4096u
 
 static uint8_t medium[MEDIUM_MOST];
 static bool medium_written[MEDIUM_MOST / MEDIUM_PAGE];
-
-static inline void require(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 /* context: the image_io itself, for its size. */
 static int medium_read(void *context, void *data, size_t size, uint64_t offset)

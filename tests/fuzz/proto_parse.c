@@ -12,14 +12,9 @@
 #include "proto/request.h"
 #include "proto/ring.h"
 #include "proto/seal.h"
+#include "require.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void requests(const uint8_t *data, size_t size)
 {
