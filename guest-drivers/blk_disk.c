@@ -174,7 +174,7 @@ static void add_work(struct work_struct *work)
 	set_disk_ro(b->gendisk, b->read_only);
 	err = device_add_disk(&b->tdev->dev, b->gendisk, blk_gendisk_groups);
 	if (err)
-		dev_err(&b->tdev->dev, "Linux takes no disk of this name (%d)\n", err);
+		dev_err(&b->tdev->dev, "Linux does not add this disk (%d)\n", err);
 	b->added = !err;
 	b->refused = err;
 	blk_format_finish(b, err);

@@ -143,8 +143,10 @@ static int add_device(u32 index)
 	tdev->desc = info.desc;
 	tdev->dev.bus = &tessera_bus;
 	tdev->dev.release = device_release;
-	dev_set_name(&tdev->dev, "tessera%u", index);
-	err = device_register(&tdev->dev);
+	device_initialize(&tdev->dev);
+	err = dev_set_name(&tdev->dev, "tessera%u", index);
+	if (!err)
+		err = device_add(&tdev->dev);
 	if (err) {
 		put_device(&tdev->dev);
 		return err;
