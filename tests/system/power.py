@@ -35,7 +35,7 @@ class Victim(Guest):
     def prepare(self, raw=24):
         """Makes the partitions, the first of so many MiB, and the file systems."""
         table = "".join(f"n\\np\\n{n}\\n\\n+{size}M\\n" for n, size in ((1, raw), (2, 24), (3, 56)))
-        self.run(f"printf 'o\\n{table}n\\np\\n\\n\\nw\\n' | fdisk /dev/tsr0 >/dev/null 2>&1; until [ -b /dev/tsr0p4 ]; do usleep 50000; done")
+        self.run(f"printf 'o\\n{table}n\\np\\n\\n\\nw\\n' | fdisk /dev/tsr0 >/dev/null 2>&1; until (true </dev/tsr0p4) 2>/dev/null; do usleep 50000; done")
         for name, part, make, _ in FILE_SYSTEMS:
             self.run(f"modprobe {name}; {make} /dev/tsr0p{part}", 300)
 
