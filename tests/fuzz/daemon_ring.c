@@ -12,6 +12,7 @@
 #include <sys/random.h>
 /* The thread's loop is the fuzzer's here, so what it is made of has to be seen. */
 #include "host-backend/daemon/queue.c"
+#include "daemon.h"
 #include "medium.h"
 
 #define BLOCKS  40u
@@ -20,9 +21,6 @@
 #define SESSION 5u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static const uint8_t *input;
-static size_t left;
 
 static struct queue q;
 static struct disk disk;
@@ -39,14 +37,6 @@ static struct {
 } mapped[64]; /* strict: by a token's slot */
 static bool hurt; /* the guest changed its own data while it was taken: what is stored may be incomplete */
 
-static uint8_t byte(void)
-{
-	if (!left)
-		return 0;
-	left--;
-	return *input++;
-}
-
 static uint32_t two(void)
 {
 	uint32_t low = byte();
@@ -60,16 +50,6 @@ ssize_t getrandom(void *to, size_t size, unsigned int flags)
 	(void)flags;
 	memset(to, 0xc5, size);
 	return (ssize_t)size;
-}
-
-void log_line(const char *format, ...)
-{
-	(void)format;
-}
-
-void log_guest(const char *format, ...)
-{
-	(void)format;
 }
 
 /* ------------------------------------------------------------------ the medium */

@@ -15,14 +15,13 @@
 #include "host-backend/daemon/session.h"
 #include "host-backend/daemon/shared.h"
 #include "proto/ring.h"
+#include "daemon.h"
 #include "require.h"
 
 #define EVENT 3u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const uint8_t *input;
-static size_t left;
 static struct session session;
 static struct disk disk;
 static struct image image;
@@ -35,25 +34,7 @@ static struct run {
 	uint64_t from, to; /* bytes, over all windows; to 0: not mapped */
 } run[SESSION_MAX_TOKENS];
 
-static uint8_t byte(void)
-{
-	if (!left)
-		return 0;
-	left--;
-	return *input++;
-}
-
 /* ------------------------------------------------------------------ what the daemon is given */
-
-void log_line(const char *format, ...)
-{
-	(void)format;
-}
-
-void log_guest(const char *format, ...)
-{
-	(void)format;
-}
 
 /* Filling 2 MiB for each session is most of the time otherwise; the marks are looked at by daemon_ring. */
 void shared_fill(void *memory, size_t size)
