@@ -193,12 +193,58 @@ static void elements_changed_between_check_and_use_are_not_looked_at(void **stat
 	assert_int_equal(frame_of(mfn(FAKE_HV_FIRST + 8))->state, FRAME_HV);
 }
 
+static uint64_t named;
+
+static void names_one_page(struct vcpu *v, struct tsr_run_exit *exit)
+{
+	struct tsr_window *el = mail_of(host_cpu(1));
+
+	(void)v;
+	el[0] = (struct tsr_window){ .pfn = named, .count = 1 };
+	assert_int_equal(call_by(host_cpu(1), TSR_CALL_WINDOW_ADD, 1, 0, 0), TSR_OK);
+	exit->reason = TSR_RUN_INTR;
+}
+
+/* [HC-11] The private copy still holds what the run read of its mailbox, behind the elements of a call that is made meanwhile. */
+static void elements_beyond_those_that_were_named_are_not_looked_at(void **state)
+{
+	struct domain *d = guest_make(16);
+	struct tsr_window *el = host_mail();
+
+	(void)state;
+	named = host_take(2);
+	el[1] = (struct tsr_window){ .pfn = named + 1, .count = 1 };
+	fake.run = names_one_page;
+	assert_int_equal(host_call(TSR_CALL_VCPU_RUN, d->id, 0, 0), TSR_OK);
+	assert_int_equal(frame_of(mfn(named))->state, FRAME_WINDOW);
+	assert_int_equal(frame_of(mfn(named + 1))->state, FRAME_OWNED);
+}
+
+/* [HC-15] */
+static void calls_are_counted_by_who_makes_them(void **state)
+{
+	struct domain *d = guest_make(16);
+	uint64_t host = core_counter(TSR_COUNT_hypercalls_host), guests = core_counter(TSR_COUNT_hypercalls_guest);
+
+	(void)state;
+	assert_int_equal(guests, 1); /* its mailbox */
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(call_by(host_cpu(i), TSR_CALL_VERSION, 0, 0, 0), TSR_OK);
+	assert_int_equal(call_by(&d->vcpu[0], TSR_CALL_VERSION, 0, 0, 0), TSR_OK);
+	assert_int_equal(call_by(&d->vcpu[0], 299, 0, 0, 0), -TSR_E_CALL); /* what is no call is one, too */
+	assert_int_equal(core_counter(TSR_COUNT_hypercalls_host), host + 3);
+	assert_int_equal(core_counter(TSR_COUNT_hypercalls_guest), guests + 2);
+	assert_int_equal(d->hypercalls, guests + 2);
+}
+
 /* [DMA-5] */
 static void the_host_is_told_what_devices_were_refused(void **state)
 {
 	const struct tsr_dma_faults *list = host_mail();
+	const struct tsr_info *info = host_mail();
 
 	(void)state;
+	fake.recorded = 5;
 	assert_int_equal(host_call(TSR_CALL_DMA_FAULTS, 1, 0, 0), -TSR_E_ARG);
 	assert_int_equal(host_call(TSR_CALL_DMA_FAULTS, 0, 0, 0), TSR_OK);
 	assert_int_equal(list->total, 5);
@@ -206,6 +252,10 @@ static void the_host_is_told_what_devices_were_refused(void **state)
 	assert_int_equal(list->fault[0].device, 0x18);
 	assert_int_equal(list->fault[0].address, 0x1234000);
 	assert_int_equal(list->fault[1].address, 0);
+	/* What the units have recorded since then is counted, too. */
+	fake.recorded = 2;
+	assert_int_equal(host_call(TSR_CALL_INFO, 0, 0, 0), TSR_OK);
+	assert_int_equal(info->counters[TSR_COUNT_dma_faults], 7);
 }
 
 static void limits_told(const struct tsr_info *info)
@@ -291,6 +341,8 @@ int main(void)
 		T(a_mailbox_is_one_plain_page_of_the_caller),
 		T(the_mailbox_is_read_once),
 		T(elements_changed_between_check_and_use_are_not_looked_at),
+		T(elements_beyond_those_that_were_named_are_not_looked_at),
+		T(calls_are_counted_by_who_makes_them),
 		T(the_host_is_told_what_devices_were_refused),
 		T(info_tells_the_host_everything_and_a_guest_its_limits),
 		T(a_development_platform_says_why),

@@ -263,11 +263,15 @@ void arch_dma_fill(struct ram_range r)
 
 void arch_dma_poll(void)
 {
+	for (; fake.recorded; fake.recorded--, fake.refused++)
+		core_count(TSR_COUNT_dma_faults);
 }
 
 void arch_dma_faults(struct tsr_dma_faults *out)
 {
-	out->total = 5;
+	out->total = fake.refused;
+	if (!fake.refused)
+		return;
 	out->count = 1;
 	out->fault[0] = (struct tsr_dma_fault){ .address = 0x1234000, .device = 0x18, .write = 1, .reason = 2 };
 }

@@ -58,6 +58,7 @@ struct fake {
 	bool idle;        /* every virtual CPU is */
 	uint32_t woken;   /* by arch_vcpu_wake */
 	uint32_t console_room, console_out;
+	uint64_t recorded, refused; /* by the units, of devices: before arch_dma_poll took it over, and after */
 	uint8_t console[64];
 	void (*run)(struct vcpu *v, struct tsr_run_exit *exit);
 	void (*on_wait)(void); /* called by arch_flush_wait */
