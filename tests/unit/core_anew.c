@@ -173,6 +173,36 @@ static void a_token_unmapped_by_a_reset_is_revoked_only_when_every_cpu_has_let_g
 	assert_int_equal(token_revoke(d, t), TSR_OK);
 }
 
+/* [ANEW-2] The issuer copied to the one and from the other: what is there now is the next host's. */
+static void a_new_host_has_nothing_placed_and_nothing_is_copied_back(void **state)
+{
+	struct domain *d = guest_make(64);
+	struct tsr_token_issue el[2] = {
+		{ .gfn = 8, .pages = 1, .dir = TSR_DIR_BOTH, .how = TSR_HOW_COPY, .session = SESSION },
+		{ .gfn = 9, .pages = 1, .dir = TSR_DIR_BOTH, .how = TSR_HOW_EITHER, .session = SESSION },
+	};
+	struct tsr_token_map map[2];
+	uint64_t window = window_add(2);
+
+	(void)state;
+	fake.no_iommu = true;
+	assert_int_equal(guest_batch(d, TSR_CALL_TOKEN_ISSUE, el, 2), TSR_OK);
+	for (unsigned i = 0; i < 2; i++)
+		map[i] = (struct tsr_token_map){ .token = el[i].token, .window_pfn = window + i, .pages = 1, .issuer = d->id, .session = SESSION,
+						 .dir = TSR_DIR_BOTH, .how = el[i].how };
+	assert_int_equal(host_batch(TSR_CALL_TOKEN_MAP, map, 2, 0), TSR_OK);
+	memset(arch_frame(mfn(window)), 0xee, 2 * TSR_PAGE_SIZE);
+	reset();
+	host_mailboxes();
+	assert_int_equal(core_counter(TSR_COUNT_tokens_unmapped), 2);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(grant_find(&el[i].token)->state, TSR_TOKEN_SPENT);
+		assert_int_equal(token_unmap(el[i].token), -TSR_E_TOKEN);
+		assert_int_equal(token_revoke(d, el[i].token), TSR_OK);
+		assert_int_equal(guest_page(d, 8 + i)[0], 0);
+	}
+}
+
 /* [ANEW-2] Or each repetition would wait for more than the one before, and never be done. */
 static void a_reset_that_unmaps_nothing_makes_no_shoot_down(void **state)
 {
@@ -238,6 +268,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_told_is_enough_to_destroy_guests_of_a_host_before, host_setup, host_teardown),
 		cmocka_unit_test_setup_teardown(a_new_host_has_no_mailboxes_no_windows_and_nothing_mapped, host_setup, host_teardown),
 		cmocka_unit_test_setup_teardown(a_token_unmapped_by_a_reset_is_revoked_only_when_every_cpu_has_let_go, host_setup, host_teardown),
+		cmocka_unit_test_setup_teardown(a_new_host_has_nothing_placed_and_nothing_is_copied_back, host_setup, host_teardown),
 		cmocka_unit_test_setup_teardown(a_reset_that_unmaps_nothing_makes_no_shoot_down, host_setup, host_teardown),
 		cmocka_unit_test_setup_teardown(a_run_whose_mailbox_has_become_a_guests_page_writes_nothing_there, host_setup, host_teardown),
 	};

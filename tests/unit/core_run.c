@@ -213,6 +213,27 @@ static int connect(uint32_t device, uint32_t session, struct tsr_token t)
 }
 
 /* [DEV-2] */
+static void a_control_token_belongs_to_one_device_and_is_not_in_use(void **state)
+{
+	struct tsr_token_issue el = { .gfn = 4, .pages = 1, .dir = TSR_DIR_BOTH, .device = 1, .session = SESSION };
+	struct tsr_token_map map = { .window_pfn = window_add(1), .pages = 1, .issuer = d->id, .session = SESSION, .device = 1, .dir = TSR_DIR_BOTH };
+
+	(void)state;
+	assert_int_equal(guest_batch(d, TSR_CALL_TOKEN_ISSUE, &el, 1), TSR_OK);
+	assert_int_equal(connect(0, SESSION, el.token), -TSR_E_BIND);
+	assert_int_equal(fake.exits, 0);
+	assert_int_equal(connect(1, SESSION, el.token), TSR_OK);
+	assert_int_equal(fake.exits, 1);
+	assert_int_equal(fake.exit.device, 1);
+	map.token = el.token;
+	assert_int_equal(host_batch(TSR_CALL_TOKEN_MAP, &map, 1, 0), TSR_OK);
+	assert_int_equal(connect(1, SESSION, el.token), -TSR_E_TOKEN);
+	assert_int_equal(token_unmap(el.token), TSR_OK);
+	assert_int_equal(connect(1, SESSION, el.token), -TSR_E_TOKEN);
+	assert_int_equal(fake.exits, 1);
+}
+
+/* [DEV-2] */
 static void connect_hands_over_a_control_token_that_is_bound_to_just_that(void **state)
 {
 	struct tsr_token t = token_issue(d, 4, 1, TSR_DIR_BOTH), two = token_issue(d, 6, 2, TSR_DIR_BOTH);
@@ -300,6 +321,7 @@ int main(void)
 		T(an_unbound_event_waits_until_it_is_bound),
 		T(vectors_of_exceptions_and_of_system_calls_cannot_be_bound),
 		T(a_guest_is_told_that_a_backend_came_or_went_even_for_a_moment),
+		T(a_control_token_belongs_to_one_device_and_is_not_in_use),
 		T(connect_hands_over_a_control_token_that_is_bound_to_just_that),
 		T(a_doorbell_tells_device_and_queue),
 		T(the_host_types_only_into_guests_whose_measured_policy_allows_it),
