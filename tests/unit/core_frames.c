@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* sources: hv/core/[a-z]*.c proto/hash.c proto/kdf.c proto/measure.c tests/unit/fake_arch.c tests/unit/core_host.c */
+/* libs: -lsodium */
+/* The frame table, asked directly: what the core's callers promise not to ask is answered, too. */
+#include "core_host.h"
+
+#define STATS (FAKE_HV_FIRST + 3) /* the page that the hypervisor issues */
+
+static struct tsr_token own_token(void)
+{
+	assert_int_equal(host_call(TSR_CALL_TOKEN_OWN, TSR_OWN_STATS, 0, 0), TSR_OK);
+	return ((struct tsr_token_issue *)host_mail())->token;
+}
+
+/* [MEM-1] */
+static void the_host_reaches_its_own_frames_and_none_beyond_the_table(void **state)
+{
+	struct domain *d = guest_make(16);
+
+	(void)state;
+	assert_true(core_host_frame(mfn(0)));
+	assert_true(core_host_frame(mfn(host_cpu(0)->mailbox)));
+	assert_true(core_host_frame(mfn(window_add(1))));
+	assert_true(core_host_frame(mfn(frame_nr() - 33)));
+	assert_false(core_host_frame(mfn(frame_nr() - 32))); /* not RAM */
+	assert_false(core_host_frame(mfn(frame_nr())));
+	assert_false(core_host_frame(mfn(UINT64_MAX)));
+	assert_false(core_host_frame(mfn(guest_ram(d))));
+	assert_false(core_host_frame(mfn(FAKE_HV_FIRST)));
+}
+
+/* [ANEW-1] [ANEW-2] */
+static void a_look_at_frames_ends_after_so_many_or_where_memory_ends(void **state)
+{
+	const struct fake_config config = { .frames = TSR_FRAMES_LOOK + 4096 };
+
+	(void)state;
+	host_start(&config);
+	assert_int_equal(frame_look_end(0), TSR_FRAMES_LOOK);
+	assert_int_equal(frame_look_end(4095), TSR_FRAMES_LOOK + 4095);
+	assert_int_equal(frame_look_end(4096), frame_nr());
+	assert_int_equal(frame_look_end(4097), frame_nr());
+	assert_int_equal(frame_look_end(frame_nr() - 1), frame_nr());
+	assert_int_equal(frame_look_end(frame_nr()), frame_nr());
+	assert_int_equal(frame_look_end(frame_nr() + 1), frame_nr());
+	assert_int_equal(frame_look_end(UINT64_MAX), frame_nr());
+}
+
+/* [MEM-1] */
+static void only_a_guests_frames_are_visible_to_a_guest(void **state)
+{
+	struct domain *d = guest_make(16);
+
+	(void)state;
+	own_token();
+	token_issue(d, 8, 1, TSR_DIR_BOTH);
+	assert_true(frame_guest_visible(frame_of(mfn(guest_ram(d)))));
+	assert_true(frame_guest_visible(frame_of(mfn(guest_ram(d) + 1)))); /* its mailbox */
+	assert_true(frame_guest_visible(frame_of(mfn(guest_ram(d) + 8))));
+	assert_false(frame_guest_visible(frame_of(mfn(d->table_free))));
+	assert_false(frame_guest_visible(frame_of(mfn(host_take(1)))));
+	assert_false(frame_guest_visible(frame_of(mfn(host_cpu(0)->mailbox))));
+	assert_int_equal(frame_of(mfn(STATS))->state, FRAME_ISSUED);
+	assert_false(frame_guest_visible(frame_of(mfn(STATS))));
+}
+
+/* [MEM-1] */
+static void each_domain_has_the_pages_that_are_its_own_and_no_others(void **state)
+{
+	struct domain *d = guest_make(16), *hv = domain_by_id(DOMAIN_HV), *host = core_host();
+	const uint64_t nobodys[] = { FAKE_HOLE, frame_nr() - 1, frame_nr(), GFN_NONE, UINT64_MAX };
+	mfn_t m;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(nobodys) / sizeof(nobodys[0]); i++) {
+		assert_false(leaf_lookup(hv, nobodys[i], &m));
+		assert_false(leaf_lookup(host, nobodys[i], &m));
+		assert_false(leaf_lookup(d, nobodys[i], &m));
+	}
+	assert_true(leaf_lookup(hv, FAKE_HV_FIRST, &m) && m.n == FAKE_HV_FIRST);
+	assert_false(leaf_lookup(host, FAKE_HV_FIRST, &m));
+	assert_true(leaf_lookup(host, 7, &m) && m.n == 7);
+	assert_false(leaf_lookup(hv, 7, &m));
+	assert_true(leaf_lookup(d, 7, &m) && m.n == guest_ram(d) + 7);
+	assert_false(leaf_lookup(d, 16, &m));
+	assert_false(leaf_lookup(hv, guest_ram(d), &m));
+	assert_false(leaf_lookup(host, guest_ram(d), &m));
+}
+
+/* [TOK-17] */
+static void a_page_that_the_hypervisor_has_issued_is_its_own_again_when_the_token_is_gone(void **state)
+{
+	struct tsr_token own = own_token();
+	struct tsr_census before, after;
+
+	(void)state;
+	frame_census(&before);
+	assert_int_equal(frame_of(mfn(STATS))->state, FRAME_ISSUED);
+	grant_release(grant_find(&own));
+	assert_int_equal(frame_of(mfn(STATS))->state, FRAME_HV);
+	assert_int_equal(frame_of(mfn(STATS))->owner, DOMAIN_HV);
+	assert_int_equal(grant_live(), 0);
+	frame_census(&after);
+	assert_memory_equal(&before, &after, sizeof(before));
+	oracle_check_all();
+	own_token();
+	assert_int_equal(grant_live(), 1);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, host_setup, host_teardown)
+	const struct CMUnitTest tests[] = {
+		T(the_host_reaches_its_own_frames_and_none_beyond_the_table),
+		T(a_look_at_frames_ends_after_so_many_or_where_memory_ends),
+		T(only_a_guests_frames_are_visible_to_a_guest),
+		T(each_domain_has_the_pages_that_are_its_own_and_no_others),
+		T(a_page_that_the_hypervisor_has_issued_is_its_own_again_when_the_token_is_gone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
