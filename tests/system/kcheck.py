@@ -12,8 +12,8 @@ from machine import Machine, ROOT
 LINUX = os.path.join(ROOT, "build/deps/debug/vmlinuz")
 KERNEL, INITRD = "/debug/vmlinuz", "/debug/initrd.img"
 MEMORY = 320  # MiB of a guest: an eighth of it says which bytes may be touched
-# Each allocation may be made to fail but those for looking after allocations.
-WORDS = "kasan_multi_shot slub_debug=A;-,kmemleak_object,kmemleak_scan_area"
+# All that it says is kept until it is asked. Each allocation may be made to fail but those for looking after allocations.
+WORDS = "kasan_multi_shot log_buf_len=4M slub_debug=A;-,kmemleak_object,kmemleak_scan_area"
 LIMIT = 1800
 # An error made on purpose, and what the kernel says of it. Of locks it looks at no more after the first report of any kind.
 ERRORS = (("locks", "possible circular locking dependency"),
