@@ -44,11 +44,21 @@ void frame_put(mfn_t m, struct frame to)
 	oracle_touched(m);
 }
 
+/* All RAM, at the start: what is alike is counted as one. */
 void frame_fill(uint64_t first, uint64_t end, struct frame to)
 {
-	for (uint64_t m = first; m < end; m++) {
-		to.gfn = (uint32_t)m;
-		frame_put(mfn(m), to);
+	while (first < end) {
+		const struct frame was = frames[first];
+		uint64_t m = first;
+
+		for (; m < end && frames[m].owner == was.owner && frames[m].state == was.state; m++) {
+			frames[m] = to;
+			frames[m].gfn = (uint32_t)m;
+			oracle_touched(mfn(m));
+		}
+		counts[class_of(&was)][was.state] -= m - first;
+		counts[class_of(&to)][to.state] += m - first;
+		first = m;
 	}
 }
 

@@ -5,7 +5,7 @@
 #include "hv/x86/x86.h"
 
 #define PIT_HZ		1193182u
-#define PIT_MS		10u
+#define PIT_COUNT	(PIT_HZ / 200)	/* 5 ms */
 #define PIT_TRIES	30u
 #define RDRAND		(1u << 30)	/* CPUID 1 ECX */
 #define RDRAND_TRIES	100u
@@ -39,26 +39,25 @@ void arch_unlock(void)
 
 /*
  * The TSC against channel 2 of the PIT. Where we are held up, by SMM or an emulator's scheduler, two readings around the
- * port's access lie far apart: that is how far the result may be off, told in *doubt.
+ * port's access lie far apart: by half of that the result may be off, told in *doubt as a whole.
  */
 static uint64_t measure_khz(uint64_t *doubt)
 {
-	uint32_t count = PIT_HZ * PIT_MS / 1000;
 	uint64_t before, start, last, now;
 
 	outb(0x61, (uint8_t)((inb(0x61) & ~2) | 1));
 	outb(0x43, 0xb0);
-	outb(0x42, (uint8_t)count);
+	outb(0x42, (uint8_t)PIT_COUNT);
 	before = rdtsc();
-	outb(0x42, (uint8_t)(count >> 8));
+	outb(0x42, (uint8_t)(PIT_COUNT >> 8));
 	start = now = rdtsc();
 	do {
 		last = now;
 		now = rdtsc();
 	} while (!(inb(0x61) & 0x20));
 	now = rdtsc();
-	*doubt = (start - before + now - last) / PIT_MS;
-	return (now - start) / PIT_MS;
+	*doubt = (start - before + now - last) * PIT_HZ / (PIT_COUNT * 1000);
+	return (last + now - before - start) / 2 * PIT_HZ / (PIT_COUNT * 1000);
 }
 
 /* Once, on the boot CPU: the least doubtful of several, ended early by a good one. */
