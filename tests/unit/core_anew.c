@@ -81,6 +81,35 @@ static void more_runs_than_one_list_holds_take_more_calls(void **state)
 		assert_true(run[i].pfn == pfn + 2 * i && run[i].count == 1 && !run[i].flags);
 }
 
+/* [ANEW-1] [ANEW-2] */
+static void more_frames_than_one_call_looks_at_take_more_calls(void **state)
+{
+	const struct fake_config config = { .frames = TSR_FRAMES_LOOK + 4096 };
+	struct tsr_window el = { .pfn = TSR_FRAMES_LOOK - 1, .count = 2 };
+	const struct tsr_guest_frames *list;
+	struct domain *d;
+
+	(void)state;
+	host_start(&config);
+	list = host_mail();
+	d = guest_make(16);
+	assert_int_equal(host_batch(TSR_CALL_WINDOW_ADD, &el, 1, 0), TSR_OK);
+	assert_int_equal(host_call(TSR_CALL_GUEST_FRAMES, 0, d->id, 0), TSR_OK);
+	assert_int_equal(last_value, TSR_FRAMES_LOOK);
+	assert_int_equal(list->count, 2);
+	assert_int_equal(host_call(TSR_CALL_GUEST_FRAMES, last_value, d->id, 0), TSR_OK);
+	assert_int_equal(last_value, 0);
+	assert_int_equal(list->count, 0);
+
+	assert_int_equal(host_call(TSR_CALL_HOST_RESET, 0, 0, 0), TSR_OK);
+	assert_int_equal(last_value, TSR_FRAMES_LOOK);
+	assert_int_equal(frame_of(mfn(TSR_FRAMES_LOOK - 1))->state, FRAME_OWNED);
+	assert_int_equal(frame_of(mfn(TSR_FRAMES_LOOK))->state, FRAME_WINDOW);
+	assert_int_equal(host_call(TSR_CALL_HOST_RESET, last_value, 0, 0), TSR_OK);
+	assert_int_equal(last_value, 0);
+	assert_int_equal(frame_of(mfn(TSR_FRAMES_LOOK))->state, FRAME_OWNED);
+}
+
 /* [ANEW-1] */
 static void what_is_told_is_enough_to_destroy_guests_of_a_host_before(void **state)
 {
@@ -265,6 +294,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_guests_frames_are_told_to_a_host_that_did_not_donate_them, host_setup, host_teardown),
 		cmocka_unit_test_setup_teardown(more_runs_than_one_list_holds_take_more_calls, host_setup, host_teardown),
+		cmocka_unit_test_setup_teardown(more_frames_than_one_call_looks_at_take_more_calls, host_setup, host_teardown),
 		cmocka_unit_test_setup_teardown(what_is_told_is_enough_to_destroy_guests_of_a_host_before, host_setup, host_teardown),
 		cmocka_unit_test_setup_teardown(a_new_host_has_no_mailboxes_no_windows_and_nothing_mapped, host_setup, host_teardown),
 		cmocka_unit_test_setup_teardown(a_token_unmapped_by_a_reset_is_revoked_only_when_every_cpu_has_let_go, host_setup, host_teardown),
