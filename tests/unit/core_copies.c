@@ -205,6 +205,7 @@ static void the_issuer_copies_to_and_from_the_place_that_the_host_named(void **s
 	assert_int_equal(guest_copy(copy_el(t, 4000, 97, TSR_DIR_READ)), -TSR_E_BUSY);
 	assert_int_equal(guest_copy(copy_el(t, 4000, 96, TSR_DIR_READ)), TSR_OK);
 	assert_int_equal(host_batch(TSR_CALL_TOKEN_UNMAP, &ref, 1, 0), TSR_OK);
+	assert_int_equal(fake.flushes, flushes);
 	assert_int_equal(guest_copy(copy_el(t, 0, 8, TSR_DIR_READ)), -TSR_E_TOKEN);
 	assert_int_equal(token_revoke(d, t), TSR_OK);
 	guest_unmake(other);
@@ -253,6 +254,7 @@ static void the_hypervisor_maps_or_copies_as_devices_follow_or_not(void **state)
 	host_page(window)[0] = 0x79;
 	assert_int_equal(token_unmap(t), TSR_OK);
 	assert_int_equal(guest_page(d, 8)[0], 0x79);
+	assert_int_equal(fake.flushes, 0);
 	host_page(window)[0] = 0x7a;
 	assert_int_equal(token_revoke(d, t), TSR_OK);
 	assert_int_equal(guest_page(d, 8)[0], 0x79); /* once */

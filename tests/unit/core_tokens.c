@@ -256,6 +256,20 @@ static void destroying_a_guest_revokes_its_tokens_and_waits_for_every_cpu(void *
 }
 
 /* [TOK-10] */
+static void destroying_a_guest_of_which_nothing_is_mapped_waits_for_nobody(void **state)
+{
+	unsigned before = fake.flushes;
+
+	(void)state;
+	token_issue(d, 8, 2, TSR_DIR_BOTH);
+	fake_enter(1);
+	fake.cpu[1].refuses = true;
+	assert_int_equal(host_call(TSR_CALL_GUEST_DESTROY, 0, d->id, 0), TSR_OK);
+	assert_int_equal(fake.flushes, before);
+	assert_int_equal(grant_live(), 0);
+}
+
+/* [TOK-10] */
 static void destroying_a_guest_leaves_the_tokens_of_others_as_they_are(void **state)
 {
 	struct domain *other = guest_make(16);
@@ -358,6 +372,7 @@ int main(void)
 		T(revoke_returns_only_after_every_cpu_has_let_go),
 		T(a_cpu_that_does_not_answer_keeps_the_revoke_in_progress),
 		T(destroying_a_guest_revokes_its_tokens_and_waits_for_every_cpu),
+		T(destroying_a_guest_of_which_nothing_is_mapped_waits_for_nobody),
 		T(destroying_a_guest_leaves_the_tokens_of_others_as_they_are),
 		T(each_side_is_told_its_own_half_of_a_token),
 		T(the_list_shows_all_live_tokens_without_their_random_half),

@@ -271,13 +271,18 @@ static void map_goes_on_when_repeated_and_only_as_it_was_begun(void **state)
 /* [TOK-12] [TOK-9] [HC-14] */
 static void unmap_goes_on_when_repeated_and_revoke_waits_for_it(void **state)
 {
+	unsigned before;
+
 	(void)state;
 	fake_enter(1);
 	assert_int_equal(token_map(d, t, window, 4, 3), TSR_OK);
 	assert_non_null(fake_host_access(1, window, PERM_W));
 	fake.cpu[1].refuses = true;
+	before = fake.flushes;
 	assert_int_equal(token_unmap(t), -TSR_E_AGAIN);
 	assert_int_equal(token_unmap(t), -TSR_E_AGAIN);
+	/* Begun anew it would never be done. */
+	assert_int_equal(fake.flushes, before + 1);
 	/* The host's unmap is not finished: the guest's revoke must not be either. */
 	assert_int_equal(token_revoke(d, t), -TSR_E_AGAIN);
 	assert_int_equal(token_unmap(t), -TSR_E_TOKEN);
