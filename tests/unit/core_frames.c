@@ -87,6 +87,22 @@ static void each_domain_has_the_pages_that_are_its_own_and_no_others(void **stat
 	assert_false(leaf_lookup(host, guest_ram(d), &m));
 }
 
+/* [MEM-1] A guest's table is only an index: what it says counts if the frame table agrees. */
+static void a_leaf_that_the_frame_table_does_not_know_shows_nothing(void **state)
+{
+	struct domain *d = guest_make(16), *other = guest_make(16);
+	const uint64_t wrong[] = { guest_ram(d) + 4, guest_ram(other) + 3, FAKE_HV_FIRST, host_take(1), frame_nr() - 1, frame_nr(), UINT64_MAX };
+	mfn_t m;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		fake_corrupt(d, 3, (struct leaf){ .frame = mfn(wrong[i]), .perm = PERM_RWX });
+		assert_false(leaf_lookup(d, 3, &m));
+	}
+	fake_corrupt(d, 3, (struct leaf){ .frame = mfn(guest_ram(d) + 3), .perm = PERM_RWX });
+	assert_true(leaf_lookup(d, 3, &m));
+}
+
 /* [TOK-17] */
 static void a_page_that_the_hypervisor_has_issued_is_its_own_again_when_the_token_is_gone(void **state)
 {
@@ -115,6 +131,7 @@ int main(void)
 		T(a_look_at_frames_ends_after_so_many_or_where_memory_ends),
 		T(only_a_guests_frames_are_visible_to_a_guest),
 		T(each_domain_has_the_pages_that_are_its_own_and_no_others),
+		T(a_leaf_that_the_frame_table_does_not_know_shows_nothing),
 		T(a_page_that_the_hypervisor_has_issued_is_its_own_again_when_the_token_is_gone),
 	};
 

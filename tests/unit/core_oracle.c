@@ -238,6 +238,28 @@ static void ram_may_end_where_the_frame_table_does(void **state)
 	fake_stop();
 }
 
+/* [MEM-2] */
+static void a_token_whose_page_is_gone_halts_the_machine(void **state)
+{
+	struct tsr_token_issue copied = { .gfn = 12, .pages = 1, .dir = TSR_DIR_BOTH, .how = TSR_HOW_COPY, .session = SESSION };
+	struct tsr_token mapped = token_issue(d, 14, 1, TSR_DIR_BOTH);
+	struct tsr_token_copy el = { .address = host_take(1) * TSR_PAGE_SIZE, .length = 8, .issuer = d->id, .session = SESSION, .dir = TSR_DIR_READ };
+
+	(void)state;
+	assert_int_equal(guest_batch(d, TSR_CALL_TOKEN_ISSUE, &copied, 1), TSR_OK);
+	el.token = copied.token;
+	fake_corrupt(d, 12, leaf_to(0, 0));
+	expect_halt(host_batch(TSR_CALL_TOKEN_COPY, &el, 1, 0));
+	assert_string_equal(fake.halt_why, "a token's page is not its issuer's");
+	fake_corrupt(d, 12, leaf_to(guest_ram(d) + 12, PERM_RWX));
+	assert_int_equal(host_batch(TSR_CALL_TOKEN_COPY, &el, 1, 0), TSR_OK);
+
+	fake_corrupt(d, 14, leaf_to(0, 0));
+	fake.halt_why[0] = 0;
+	expect_halt((void)token_map(d, mapped, window + 2, 1, TSR_DIR_BOTH));
+	assert_string_equal(fake.halt_why, "a token's page is not its issuer's");
+}
+
 /* [MEM-5] */
 static void a_forbidden_access_is_counted_and_an_allowed_one_tried_again(void **state)
 {
@@ -288,6 +310,7 @@ int main(void)
 		T(many_touched_frames_lead_to_a_full_check),
 		T(a_machine_with_contradictory_memory_does_not_start),
 		T(ram_may_end_where_the_frame_table_does),
+		T(a_token_whose_page_is_gone_halts_the_machine),
 		T(a_forbidden_access_is_counted_and_an_allowed_one_tried_again),
 		T(before_a_reset_all_guests_memory_and_the_root_secret_are_overwritten),
 	};
