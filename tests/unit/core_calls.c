@@ -157,6 +157,7 @@ static void the_mailbox_is_read_once(void **state)
 	/* Another CPU of the host scribbles over the mailbox in the middle of the call. */
 	fake.on_wait = rewrite;
 	assert_int_equal(token_map(d, t, window, 1, TSR_DIR_BOTH), TSR_OK);
+	assert_int_equal(*(uint8_t *)host_mail(), 0xff); /* nor is it written where there is no result */
 	assert_int_equal(token_unmap((struct tsr_token){ 0 }), -TSR_E_TOKEN);
 	memcpy(host_mail(), &t, sizeof(t));
 	assert_int_equal(host_call(TSR_CALL_TOKEN_UNMAP, 1, 0, 0), TSR_OK);

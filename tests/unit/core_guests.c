@@ -49,6 +49,8 @@ static void a_guests_configuration_is_checked(void **state)
 	assert_int_equal(guest_count(), 0);
 	assert_int_equal(create(&good), TSR_OK);
 	assert_int_equal(last_value, DOMAIN_GUEST);
+	c = good, c.mem_pages = frame_nr();
+	assert_int_equal(create(&c), TSR_OK);
 }
 
 /* [GST-2] */
