@@ -234,6 +234,7 @@ static void the_hypervisor_maps_or_copies_as_devices_follow_or_not(void **state)
 	assert_int_equal(grant_find(&t)->state, TSR_TOKEN_PLACED);
 	assert_memory_equal(host_page(window), guest_page(d, 8), TSR_PAGE_SIZE);
 	assert_memory_equal(host_page(window + 1), guest_page(d, 9), TSR_PAGE_SIZE);
+	assert_int_equal(host_page(window)[1], 7); /* and not the other way */
 	host_page(window + 1)[5] = 0x77;
 	assert_int_equal(guest_copy(copy_el(t, 0, 8, TSR_DIR_READ)), -TSR_E_BIND);
 	assert_int_equal(token_revoke(d, t), TSR_OK);

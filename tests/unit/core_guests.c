@@ -168,6 +168,30 @@ static void a_stopped_guest_never_runs_again(void **state)
 	assert_int_equal(host_call(TSR_CALL_BACKEND_STATE, 0, d->id, 1), -TSR_E_STATE);
 }
 
+/* [GST-6] [GST-4] */
+static void a_guest_stopped_before_its_launch_is_never_launched(void **state)
+{
+	struct tsr_guest_create c;
+	struct tsr_guest_info *info = host_mail();
+	uint64_t tables = host_take(4), ram = host_take(16);
+	struct domain *d;
+
+	(void)state;
+	guest_config(&c, 16);
+	d = guest_create_with(&c);
+	assert_int_equal(donate(d, tables, 0, 4, TSR_DONATE_TABLES), TSR_OK);
+	assert_int_equal(donate(d, ram, 0, 16, 0), TSR_OK);
+	assert_int_equal(host_call(TSR_CALL_GUEST_STOP, 0, d->id, 0), TSR_OK);
+	assert_int_equal(launch(d), -TSR_E_STATE);
+	assert_int_equal(host_call(TSR_CALL_GUEST_INFO, 0, d->id, 0), TSR_OK);
+	assert_int_equal(info->state, TSR_GUEST_STOPPED);
+	assert_int_equal(info->end, TSR_END_HOST);
+	assert_int_equal(host_call(TSR_CALL_GUEST_DESTROY, 0, d->id, 0), TSR_OK);
+	assert_int_equal(reclaim(d, ram, 16), TSR_OK);
+	assert_int_equal(reclaim(d, tables, 4), TSR_OK);
+	assert_int_equal(d->state, TSR_GUEST_NONE);
+}
+
 /* [GST-6] */
 static void the_first_reason_to_end_is_the_one_that_is_told(void **state)
 {
@@ -405,6 +429,7 @@ int main(void)
 		T(a_launch_needs_all_memory_and_happens_once),
 		T(the_identity_is_that_of_the_published_format),
 		T(a_stopped_guest_never_runs_again),
+		T(a_guest_stopped_before_its_launch_is_never_launched),
 		T(the_first_reason_to_end_is_the_one_that_is_told),
 		T(a_guest_destroyed_as_it_runs_was_ended_by_the_host_and_has_no_mailbox),
 		T(fifty_guests_leave_the_census_as_it_was),

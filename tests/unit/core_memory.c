@@ -202,6 +202,7 @@ static void donation_elements_are_checked(void **state)
 	assert_int_equal(donate(d, pfn, 0, TSR_DONATE_MAX + 1, 0), -TSR_E_ARG);
 	assert_int_equal(donate(d, pfn, 0, 1, 2), -TSR_E_ARG);
 	assert_int_equal(donate(d, pfn, 1, 1, TSR_DONATE_TABLES), -TSR_E_ARG);
+	assert_int_equal(donate(d, host_take(TSR_DONATE_MAX + 1), 0, TSR_DONATE_MAX + 1, TSR_DONATE_TABLES), -TSR_E_ARG);
 	assert_int_equal(host_call(TSR_CALL_GUEST_DONATE, 1, 1, 0), -TSR_E_GUEST);
 	assert_int_equal(host_call(TSR_CALL_GUEST_DONATE, 1, DOMAIN_NR - 1, 0), -TSR_E_GUEST);
 	assert_int_equal(host_call(TSR_CALL_GUEST_DONATE, 1, UINT64_MAX, 0), -TSR_E_GUEST);
