@@ -92,6 +92,7 @@ struct domain *core_host(void)
 
 struct domain *domain_by_id(uint32_t id)
 {
+	oracle_domain(id);
 	return &domains[id];
 }
 

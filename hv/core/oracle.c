@@ -24,6 +24,12 @@ void oracle_init(void)
 	rolling = 0;
 }
 
+void oracle_domain(uint32_t id)
+{
+	if (id >= DOMAIN_NR)
+		arch_halt("a domain that there is not");
+}
+
 void oracle_touched(mfn_t m)
 {
 	if (nr_touched < ORACLE_TOUCHED)

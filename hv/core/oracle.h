@@ -11,6 +11,7 @@
 
 #ifdef TSR_ORACLE
 void oracle_init(void);
+void oracle_domain(uint32_t id); /* domain_by_id tells: one that there is not halts */
 void oracle_touched(mfn_t m); /* frame_put tells */
 void oracle_want_full(void);  /* the next check is of everything */
 void oracle_after_call(void);
@@ -18,6 +19,7 @@ void oracle_check_all(void);
 #else
 /* A release build checks nothing. */
 static inline void oracle_init(void) {}
+static inline void oracle_domain(uint32_t id) { (void)id; }
 static inline void oracle_touched(mfn_t m) { (void)m; }
 static inline void oracle_want_full(void) {}
 static inline void oracle_after_call(void) {}

@@ -195,6 +195,15 @@ static void many_touched_frames_lead_to_a_full_check(void **state)
 	expect_halt(any_call());
 }
 
+static void a_domain_behind_the_last_is_asked_for_by_nobody(void **state)
+{
+	(void)state;
+	assert_ptr_equal(domain_by_id(DOMAIN_NR - 1), domain_by_id(0) + DOMAIN_NR - 1);
+	expect_halt((void)domain_by_id(DOMAIN_NR));
+	assert_string_equal(fake.halt_why, "a domain that there is not");
+	expect_halt((void)domain_by_id(UINT32_MAX));
+}
+
 /* ------------------------------------------------------------------ start, faults, end */
 
 static void start_with(struct ram_range ram, struct ram_range hv, uint64_t frames, const char *why)
@@ -308,6 +317,7 @@ int main(void)
 		T(every_wrong_count_is_found),
 		T(the_rolling_check_finds_damage_without_a_full_one),
 		T(many_touched_frames_lead_to_a_full_check),
+		T(a_domain_behind_the_last_is_asked_for_by_nobody),
 		T(a_machine_with_contradictory_memory_does_not_start),
 		T(ram_may_end_where_the_frame_table_does),
 		T(a_token_whose_page_is_gone_halts_the_machine),
