@@ -54,7 +54,6 @@ void frame_fill(uint64_t first, uint64_t end, struct frame to)
 		for (; m < end && frames[m].owner == was.owner && frames[m].state == was.state; m++) {
 			frames[m] = to;
 			frames[m].gfn = (uint32_t)m;
-			oracle_touched(mfn(m));
 		}
 		counts[class_of(&was)][was.state] -= m - first;
 		counts[class_of(&to)][to.state] += m - first;

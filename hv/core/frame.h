@@ -12,7 +12,7 @@ uint64_t frame_nr(void);
 /* m must be below frame_nr(). The entry changes only through frame_put. */
 const struct frame *frame_of(mfn_t m);
 void frame_put(mfn_t m, struct frame to);
-/* At start: frame_put for first .. end - 1, each with its own number as gfn. */
+/* At start: frame_put for first .. end - 1, each with its own number as gfn; the oracle begins after it. */
 void frame_fill(uint64_t first, uint64_t end, struct frame to);
 /* Are first .. first + count - 1 all below frame_nr()? Safe against overflow. */
 bool frame_run_ok(uint64_t first, uint64_t count);
