@@ -103,6 +103,42 @@ static void a_leaf_that_the_frame_table_does_not_know_shows_nothing(void **state
 	assert_true(leaf_lookup(d, 3, &m));
 }
 
+static uint8_t guest_perm_after_sync(struct domain *d, uint64_t m, uint64_t g)
+{
+	arch_lock();
+	leaf_sync_guest(d, mfn(m), gfn(g));
+	arch_unlock();
+	return arch_leaf_get(d, gfn(g)).perm;
+}
+
+/* [MEM-1] */
+static void a_guest_is_shown_only_its_own_frames_and_each_only_in_its_place(void **state)
+{
+	struct domain *d = guest_make(16), *other = guest_make(16);
+
+	(void)state;
+	assert_int_equal(guest_perm_after_sync(d, guest_ram(other) + 3, 3), 0);
+	assert_int_equal(guest_perm_after_sync(d, guest_ram(d) + 4, 3), 0);
+	assert_int_equal(guest_perm_after_sync(d, FAKE_HV_FIRST, 3), 0);
+	assert_int_equal(guest_perm_after_sync(d, host_take(1), 3), 0);
+	assert_int_equal(guest_perm_after_sync(d, guest_ram(d) + 3, 3), PERM_RWX);
+	assert_int_equal(arch_leaf_get(d, gfn(3)).frame.n, guest_ram(d) + 3);
+}
+
+/* [DMA-2] */
+static void devices_may_do_just_what_a_tokens_direction_says(void **state)
+{
+	const uint8_t allowed[] = { 0, PERM_R, PERM_W, PERM_R | PERM_W };
+	struct tsr_token t = own_token();
+
+	(void)state;
+	_Static_assert(TSR_DIR_READ == 1 && TSR_DIR_WRITE == 2, "indices of allowed");
+	for (uint8_t dir = 0; dir <= TSR_DIR_BOTH; dir++) {
+		grant_slot(t.slot)->dir = dir;
+		assert_int_equal(grant_device_perm(t.slot), allowed[dir]);
+	}
+}
+
 /* [TOK-17] */
 static void a_page_that_the_hypervisor_has_issued_is_its_own_again_when_the_token_is_gone(void **state)
 {
@@ -132,6 +168,8 @@ int main(void)
 		T(only_a_guests_frames_are_visible_to_a_guest),
 		T(each_domain_has_the_pages_that_are_its_own_and_no_others),
 		T(a_leaf_that_the_frame_table_does_not_know_shows_nothing),
+		T(a_guest_is_shown_only_its_own_frames_and_each_only_in_its_place),
+		T(devices_may_do_just_what_a_tokens_direction_says),
 		T(a_page_that_the_hypervisor_has_issued_is_its_own_again_when_the_token_is_gone),
 	};
 
