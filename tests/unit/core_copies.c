@@ -211,6 +211,20 @@ static void the_issuer_copies_to_and_from_the_place_that_the_host_named(void **s
 	guest_unmake(other);
 }
 
+/* [TOK-15] Only the issuer's own TOKEN_COPY brings back what the host wrote: the rest of the pages is no part of the token. */
+static void revoking_a_placed_token_copies_nothing(void **state)
+{
+	struct tsr_token t = issue_how(2, TSR_DIR_BOTH, TSR_HOW_COPY, 4000, 200);
+
+	(void)state;
+	assert_int_equal(map_how(t, 2, TSR_DIR_BOTH, TSR_HOW_COPY), TSR_OK);
+	assert_int_equal(grant_find(&t)->state, TSR_TOKEN_PLACED);
+	assert_int_equal(token_revoke(d, t), TSR_OK);
+	for (uint32_t i = 0; i < 2 * TSR_PAGE_SIZE; i++)
+		assert_int_equal(guest_page(d, 8 + i / TSR_PAGE_SIZE)[i % TSR_PAGE_SIZE], (uint8_t)(i * 7 + i / TSR_PAGE_SIZE));
+	assert_int_equal(core_counter(TSR_COUNT_copies_own), 0);
+}
+
 /* [TOK-16] */
 static void the_hypervisor_maps_or_copies_as_devices_follow_or_not(void **state)
 {
@@ -402,6 +416,7 @@ int main(void)
 		T(a_copy_is_checked_against_all_that_the_token_is_bound_to),
 		T(only_what_is_copied_can_be_less_than_whole_pages),
 		T(the_issuer_copies_to_and_from_the_place_that_the_host_named),
+		T(revoking_a_placed_token_copies_nothing),
 		T(the_hypervisor_maps_or_copies_as_devices_follow_or_not),
 		T(what_the_hypervisor_copies_in_one_call_is_bounded),
 		T(the_hypervisor_issues_a_page_of_its_own),

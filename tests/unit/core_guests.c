@@ -269,6 +269,22 @@ static void a_new_guest_inherits_nothing_from_the_one_that_had_its_id(void **sta
 	assert_int_equal(info->end + info->tokens + info->events, 0);
 }
 
+/* [SHOOT-1] Or a CPU that was inside the guest that had the id before would pass for one that has seen the new guest's tables. */
+static void the_generation_of_a_guests_tables_goes_on_with_the_next_of_its_id(void **state)
+{
+	struct domain *d = guest_make(16);
+	uint64_t seen;
+
+	(void)state;
+	guest_unmake(d);
+	seen = d->generation;
+	assert_true(seen > 0);
+	assert_ptr_equal(guest_make(16), d);
+	assert_true(d->generation >= seen);
+	guest_unmake(d);
+	assert_true(d->generation > seen);
+}
+
 /* [GST-7] Of what it was measured to be nothing is kept while its memory goes back. */
 static void a_destroyed_guests_measurement_is_wiped(void **state)
 {
@@ -434,6 +450,7 @@ int main(void)
 		T(a_guest_destroyed_as_it_runs_was_ended_by_the_host_and_has_no_mailbox),
 		T(fifty_guests_leave_the_census_as_it_was),
 		T(a_new_guest_inherits_nothing_from_the_one_that_had_its_id),
+		T(the_generation_of_a_guests_tables_goes_on_with_the_next_of_its_id),
 		T(a_destroyed_guests_measurement_is_wiped),
 		T(a_guest_whose_table_pages_run_out_leaves_nothing),
 		T(keys_come_from_root_secret_identity_label_purpose_and_salt),

@@ -40,6 +40,23 @@ static void a_token_names_a_run_and_two_tokens_never_share_a_page(void **state)
 	assert_int_equal(d->tokens, 2);
 }
 
+/* [TOK-2] Also one that begins in another element's pages. */
+static void a_run_beyond_the_guests_memory_is_refused_as_such(void **state)
+{
+	struct tsr_token_issue el[2] = {
+		{ .gfn = 62, .pages = 2, .dir = TSR_DIR_BOTH, .session = 1 },
+		{ .gfn = 63, .pages = 2, .dir = TSR_DIR_BOTH, .session = 1 },
+	};
+
+	(void)state;
+	assert_int_equal(guest_batch(d, TSR_CALL_TOKEN_ISSUE, el, 2), -TSR_E_FRAME);
+	assert_int_equal(last_value, 1);
+	el[1].pages = 1;
+	assert_int_equal(guest_batch(d, TSR_CALL_TOKEN_ISSUE, el, 2), -TSR_E_ARG);
+	assert_int_equal(last_value, 1);
+	assert_int_equal(guest_batch(d, TSR_CALL_TOKEN_ISSUE, el, 1), TSR_OK);
+}
+
 /* [TOK-2] [TOK-3] [HC-10] */
 static void what_is_issued_is_checked(void **state)
 {
@@ -139,6 +156,31 @@ static void a_token_with_a_wrong_part_is_no_token(void **state)
 	assert_int_equal(token_revoke(d, wrong), -TSR_E_TOKEN);
 	assert_int_equal(token_revoke(d, (struct tsr_token){ 0 }), -TSR_E_TOKEN);
 	assert_int_equal(token_revoke(d, t), TSR_OK);
+}
+
+static int query(struct tsr_token of)
+{
+	struct tsr_token_query el = { .token = of };
+
+	memcpy(host_mail(), &el, sizeof(el));
+	return host_call(TSR_CALL_TOKEN_QUERY, 0, 0, 0);
+}
+
+/* [TOK-7] What a free slot holds is known: its next generation, and nothing drawn yet. */
+static void a_free_slot_has_no_token_that_can_be_guessed(void **state)
+{
+	struct tsr_token t = token_issue(d, 8, 1, TSR_DIR_BOTH), never = { .slot = TSR_MAX_TOKENS - 1, .generation = 1 };
+
+	(void)state;
+	assert_int_equal(query(t), TSR_OK);
+	assert_int_equal(token_revoke(d, t), TSR_OK);
+	t.generation++;
+	t.random = 0;
+	assert_int_equal(query(t), -TSR_E_TOKEN);
+	assert_int_equal(query(never), -TSR_E_TOKEN);
+	assert_int_equal(token_map(d, t, window, 1, TSR_DIR_BOTH), -TSR_E_TOKEN);
+	assert_int_equal(token_unmap(t), -TSR_E_TOKEN);
+	assert_int_equal(token_revoke(d, t), -TSR_E_TOKEN);
 }
 
 /* [TOK-7] [TOK-8] */
@@ -363,9 +405,11 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, host_teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_token_names_a_run_and_two_tokens_never_share_a_page),
+		T(a_run_beyond_the_guests_memory_is_refused_as_such),
 		T(what_is_issued_is_checked),
 		T(a_guest_cannot_use_up_the_slots_of_the_others),
 		T(a_token_with_a_wrong_part_is_no_token),
+		T(a_free_slot_has_no_token_that_can_be_guessed),
 		T(a_revoked_token_is_stale_for_ever_and_its_slot_gets_another_generation),
 		T(only_the_issuer_revokes),
 		T(a_token_revoked_twice_in_one_batch_is_refused_and_lives_on),

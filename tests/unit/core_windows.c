@@ -122,6 +122,7 @@ static void a_window_page_is_given_up_only_when_every_cpu_has_let_go_of_what_was
 	fake.cpu[1].refuses = true;
 	assert_int_equal(token_unmap(t), -TSR_E_AGAIN);
 	assert_int_equal(window_call(TSR_CALL_WINDOW_REMOVE, window, 16), -TSR_E_AGAIN);
+	assert_int_equal(last_value, 0); /* nothing is done: it is repeated from the first element on */
 	assert_int_equal(frame_of(mfn(window))->state, FRAME_WINDOW);
 	fake.cpu[1].refuses = false;
 	assert_int_equal(window_call(TSR_CALL_WINDOW_REMOVE, window, 16), TSR_OK);
