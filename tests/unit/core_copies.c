@@ -275,6 +275,32 @@ static void the_hypervisor_maps_or_copies_as_devices_follow_or_not(void **state)
 	assert_int_equal(guest_page(d, 8)[0], 0x79); /* once */
 }
 
+/* [TOK-16] [MEM-1] The host may give its place to another guest: that one's data is not brought back. */
+static void what_has_become_another_guests_since_is_not_copied_back(void **state)
+{
+	struct tsr_token t = issue_how(2, TSR_DIR_BOTH, TSR_HOW_EITHER, 0, 0);
+	struct tsr_window el = { .pfn = window + 1, .count = 1 };
+	uint64_t tables = host_take(4);
+	struct tsr_guest_create config;
+	struct domain *other;
+
+	(void)state;
+	fake.no_iommu = true;
+	assert_int_equal(map_how(t, 2, TSR_DIR_BOTH, TSR_HOW_EITHER), TSR_OK);
+	assert_int_equal(host_batch(TSR_CALL_WINDOW_REMOVE, &el, 1, 0), TSR_OK);
+	guest_config(&config, 16);
+	other = guest_create_with(&config);
+	assert_int_equal(donate(other, tables, 0, 4, TSR_DONATE_TABLES), TSR_OK);
+	assert_int_equal(donate(other, window + 1, 0, 1, 0), TSR_OK);
+	memset(guest_page(other, 0), 0x99, TSR_PAGE_SIZE);
+	host_page(window)[5] = 0x77;
+	assert_int_equal(token_revoke(d, t), TSR_OK);
+	assert_int_equal(guest_page(d, 8)[5], 0x77);
+	for (uint32_t i = 0; i < TSR_PAGE_SIZE; i++)
+		assert_int_equal(guest_page(d, 9)[i], (uint8_t)(i * 7 + 1));
+	assert_int_equal(core_counter(TSR_COUNT_copies_own), 3);
+}
+
 /* [TOK-16] [HC-14] */
 static void what_the_hypervisor_copies_in_one_call_is_bounded(void **state)
 {
@@ -418,6 +444,7 @@ int main(void)
 		T(the_issuer_copies_to_and_from_the_place_that_the_host_named),
 		T(revoking_a_placed_token_copies_nothing),
 		T(the_hypervisor_maps_or_copies_as_devices_follow_or_not),
+		T(what_has_become_another_guests_since_is_not_copied_back),
 		T(what_the_hypervisor_copies_in_one_call_is_bounded),
 		T(the_hypervisor_issues_a_page_of_its_own),
 		T(beyond_a_limit_a_call_waits_with_nothing_lost),
