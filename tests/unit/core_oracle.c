@@ -293,16 +293,22 @@ static void a_forbidden_access_is_counted_and_an_allowed_one_tried_again(void **
 static void before_a_reset_all_guests_memory_and_the_root_secret_are_overwritten(void **state)
 {
 	static const uint8_t zero[TSR_PAGE_SIZE];
+	struct tsr_guest_create config;
 	uint64_t own = host_take(1);
+	struct domain *building;
 
 	(void)state;
 	for (uint64_t g = 0; g < 32; g++)
 		memset(guest_page(d, g), 0xcc, TSR_PAGE_SIZE);
 	memset(arch_frame(mfn(own)), 0xcc, TSR_PAGE_SIZE);
+	guest_config(&config, 16);
+	building = guest_create_with(&config);
+	assert_memory_not_equal(building->measure, zero, sizeof(building->measure));
 	core_scrub_all();
 	for (uint64_t g = 0; g < 32; g++)
 		assert_memory_equal(guest_page(d, g), zero, TSR_PAGE_SIZE);
 	assert_memory_equal(core_root_secret(), zero, TSR_KEY_SIZE);
+	assert_memory_equal(building->measure, zero, sizeof(building->measure)); /* it keeps what was loaded last */
 	assert_int_equal(((uint8_t *)arch_frame(mfn(own)))[0], 0xcc);
 }
 
