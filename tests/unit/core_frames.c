@@ -46,6 +46,25 @@ static void a_look_at_frames_ends_after_so_many_or_where_memory_ends(void **stat
 	assert_int_equal(frame_look_end(UINT64_MAX), frame_nr());
 }
 
+static void frames_filled_as_one_are_counted_each_as_what_it_was(void **state)
+{
+	struct domain *d = guest_make(16);
+	uint64_t first = guest_ram(d) + 8, end = first + 16;
+	struct tsr_census before, after;
+
+	(void)state;
+	/* Half of them the guest's, half the host's, all in one state. */
+	assert_int_equal(frame_of(mfn(first))->owner, d->id);
+	assert_int_equal(frame_of(mfn(end - 1))->owner, DOMAIN_HOST);
+	frame_census(&before);
+	frame_fill(first, end, (struct frame){ .state = FRAME_OWNED, .owner = DOMAIN_HOST });
+	frame_census(&after);
+	assert_int_equal(after.guests, before.guests - 8);
+	assert_int_equal(after.host, before.host + 8);
+	for (uint64_t m = first; m < end; m++)
+		assert_true(frame_host_own(mfn(m)) && frame_of(mfn(m))->gfn == m);
+}
+
 /* [MEM-1] */
 static void only_a_guests_frames_are_visible_to_a_guest(void **state)
 {
@@ -165,6 +184,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(the_host_reaches_its_own_frames_and_none_beyond_the_table),
 		T(a_look_at_frames_ends_after_so_many_or_where_memory_ends),
+		T(frames_filled_as_one_are_counted_each_as_what_it_was),
 		T(only_a_guests_frames_are_visible_to_a_guest),
 		T(each_domain_has_the_pages_that_are_its_own_and_no_others),
 		T(a_leaf_that_the_frame_table_does_not_know_shows_nothing),
