@@ -243,8 +243,10 @@ static void the_host_is_told_what_devices_were_refused(void **state)
 {
 	const struct tsr_dma_faults *list = host_mail();
 	const struct tsr_info *info = host_mail();
+	static const struct tsr_dma_fault none;
 
 	(void)state;
+	memset(host_mail(), 0xee, TSR_PAGE_SIZE);
 	fake.recorded = 5;
 	assert_int_equal(host_call(TSR_CALL_DMA_FAULTS, 1, 0, 0), -TSR_E_ARG);
 	assert_int_equal(host_call(TSR_CALL_DMA_FAULTS, 0, 0, 0), TSR_OK);
@@ -252,7 +254,9 @@ static void the_host_is_told_what_devices_were_refused(void **state)
 	assert_int_equal(list->count, 1);
 	assert_int_equal(list->fault[0].device, 0x18);
 	assert_int_equal(list->fault[0].address, 0x1234000);
-	assert_int_equal(list->fault[1].address, 0);
+	assert_int_equal(list->reserved, 0);
+	for (unsigned i = 1; i < TSR_DMA_FAULTS_MAX; i++)
+		assert_memory_equal(&list->fault[i], &none, sizeof(none));
 	/* What the units have recorded since then is counted, too. */
 	fake.recorded = 2;
 	assert_int_equal(host_call(TSR_CALL_INFO, 0, 0, 0), TSR_OK);
