@@ -319,6 +319,20 @@ static void info_tells_the_host_everything_and_a_guest_its_limits(void **state)
 	assert_int_equal(guest.counters[TSR_COUNT_hypercalls_host], 0);
 }
 
+static void info_tells_the_counters_that_there_are_and_nothing_behind_them(void **state)
+{
+	struct tsr_stats *stats = arch_frame(core_boot_info()->stats);
+	const struct tsr_info *info = host_mail();
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(stats->counters) / sizeof(stats->counters[0]); i++)
+		stats->counters[i] = 1000 + i;
+	assert_int_equal(host_call(TSR_CALL_INFO, 0, 0, 0), TSR_OK);
+	assert_int_equal(info->counters[TSR_COUNTER_NR - 1], 1000 + TSR_COUNTER_NR - 1);
+	for (unsigned i = TSR_COUNTER_NR; i < sizeof(info->counters) / sizeof(info->counters[0]); i++)
+		assert_int_equal(info->counters[i], 0);
+}
+
 /* [HC-15] */
 static void a_development_platform_says_why(void **state)
 {
@@ -350,6 +364,7 @@ int main(void)
 		T(calls_are_counted_by_who_makes_them),
 		T(the_host_is_told_what_devices_were_refused),
 		T(info_tells_the_host_everything_and_a_guest_its_limits),
+		T(info_tells_the_counters_that_there_are_and_nothing_behind_them),
 		T(a_development_platform_says_why),
 	};
 
