@@ -277,6 +277,28 @@ static void a_cpu_that_does_not_answer_keeps_the_revoke_in_progress(void **state
 	assert_int_equal(d->tokens, 0);
 }
 
+static unsigned waited;
+
+static void count_wait(void)
+{
+	waited++;
+}
+
+/* [TOK-9] Nor are the IOMMU's units asked: a token that is copied costs neither. */
+static void revoking_what_was_never_mapped_waits_for_nobody(void **state)
+{
+	struct tsr_token t = token_issue(d, 8, 1, TSR_DIR_BOTH), mapped = token_issue(d, 9, 1, TSR_DIR_BOTH);
+
+	(void)state;
+	assert_int_equal(token_map(d, mapped, window, 1, TSR_DIR_BOTH), TSR_OK);
+	waited = 0;
+	fake.on_wait = count_wait;
+	assert_int_equal(token_revoke(d, t), TSR_OK);
+	assert_int_equal(waited, 0);
+	assert_int_equal(token_revoke(d, mapped), TSR_OK);
+	assert_int_equal(waited, 1);
+}
+
 /* [TOK-10] */
 static void destroying_a_guest_revokes_its_tokens_and_waits_for_every_cpu(void **state)
 {
@@ -303,11 +325,14 @@ static void destroying_a_guest_of_which_nothing_is_mapped_waits_for_nobody(void 
 	unsigned before = fake.flushes;
 
 	(void)state;
+	waited = 0;
+	fake.on_wait = count_wait;
 	token_issue(d, 8, 2, TSR_DIR_BOTH);
 	fake_enter(1);
 	fake.cpu[1].refuses = true;
 	assert_int_equal(host_call(TSR_CALL_GUEST_DESTROY, 0, d->id, 0), TSR_OK);
 	assert_int_equal(fake.flushes, before);
+	assert_int_equal(waited, 0);
 	assert_int_equal(grant_live(), 0);
 }
 
@@ -415,6 +440,7 @@ int main(void)
 		T(a_token_revoked_twice_in_one_batch_is_refused_and_lives_on),
 		T(revoke_returns_only_after_every_cpu_has_let_go),
 		T(a_cpu_that_does_not_answer_keeps_the_revoke_in_progress),
+		T(revoking_what_was_never_mapped_waits_for_nobody),
 		T(destroying_a_guest_revokes_its_tokens_and_waits_for_every_cpu),
 		T(destroying_a_guest_of_which_nothing_is_mapped_waits_for_nobody),
 		T(destroying_a_guest_leaves_the_tokens_of_others_as_they_are),
