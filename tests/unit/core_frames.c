@@ -49,18 +49,19 @@ static void a_look_at_frames_ends_after_so_many_or_where_memory_ends(void **stat
 static void frames_filled_as_one_are_counted_each_as_what_it_was(void **state)
 {
 	struct domain *d = guest_make(16);
-	uint64_t first = guest_ram(d) + 8, end = first + 16;
+	uint64_t first = guest_ram(d) - 2, end = guest_ram(d) + 16 + 8;
 	struct tsr_census before, after;
 
 	(void)state;
-	/* Half of them the guest's, half the host's, all in one state. */
-	assert_int_equal(frame_of(mfn(first))->owner, d->id);
-	assert_int_equal(frame_of(mfn(end - 1))->owner, DOMAIN_HOST);
+	/* Two states of one owner, then two owners of one state. */
+	assert_int_equal(frame_of(mfn(first + 1))->state, FRAME_TABLE);
+	assert_int_equal(frame_of(mfn(end - 8))->owner, DOMAIN_HOST);
 	frame_census(&before);
 	frame_fill(first, end, (struct frame){ .state = FRAME_OWNED, .owner = DOMAIN_HOST });
 	frame_census(&after);
-	assert_int_equal(after.guests, before.guests - 8);
-	assert_int_equal(after.host, before.host + 8);
+	assert_int_equal(after.tables, before.tables - 2);
+	assert_int_equal(after.guests, before.guests - 16);
+	assert_int_equal(after.host, before.host + 18);
 	for (uint64_t m = first; m < end; m++)
 		assert_true(frame_host_own(mfn(m)) && frame_of(mfn(m))->gfn == m);
 }

@@ -227,6 +227,7 @@ struct leaf arch_leaf_get(const struct domain *d, gfn_t g)
 
 void arch_leaf_fill(struct domain *host, struct ram_range r)
 {
+	assert(r.first < fake.nr_frames && r.count <= fake.nr_frames - r.first);
 	for (uint64_t m = r.first; m < r.first + r.count; m++)
 		host->tables->leaf[m] = (struct leaf){ .frame = mfn(m), .perm = PERM_RWX };
 }
@@ -257,6 +258,7 @@ struct leaf arch_dma_get(gfn_t g)
 
 void arch_dma_fill(struct ram_range r)
 {
+	assert(r.first < fake.nr_frames && r.count <= fake.nr_frames - r.first);
 	for (uint64_t m = r.first; m < r.first + r.count; m++)
 		host_tables->dma[m] = (struct leaf){ .frame = mfn(m), .perm = PERM_R | PERM_W };
 }
