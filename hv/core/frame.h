@@ -9,7 +9,7 @@
 
 void frame_init(struct frame *table, uint64_t nr);
 uint64_t frame_nr(void);
-/* m must be below frame_nr(). The entry changes only through frame_put. */
+/* m must be below frame_nr(). The entry changes only through the two below. */
 const struct frame *frame_of(mfn_t m);
 void frame_put(mfn_t m, struct frame to);
 /* At start: frame_put for first .. end - 1, each with its own number as gfn; the oracle begins after it. */
