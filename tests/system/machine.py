@@ -288,8 +288,12 @@ class Machine:
             left = end - time.monotonic()
             match, why = self.agent.wait(pattern, max(0, min(left, 2)))
             bad = FATAL.search(self.console.text)
-            if match or self.agent.closed or left <= 2 or bad:
-                return match, bad.group(0).decode(errors="replace").strip() if bad else why
+            if bad:
+                return match, bad.group(0).decode(errors="replace").strip()
+            if match or self.agent.closed:
+                return match, why
+            if left <= 2:
+                return None, f"nothing of the kind came in {limit:.0f} s"
 
     def sh(self, command, limit=COMMAND_LIMIT):
         """Run one line of shell on the host. Returns (status, output)."""

@@ -80,25 +80,29 @@ def test_a_triple_fault_that_nobody_minds():
         m.wait_ready()
         start(m, "triple", "triple")
         exits = []
-        for _ in range(2):
+        while len(exits) < 2 or exits[-1] < exits[0] + 100:
+            assert len(exits) < 60, exits
             m.run("sleep 1")
             shown = json.loads(m.run("tessera guest show triple --json"))
-            # It never lets go, so on a busy machine its thread may be found starved.
+            # On a busy machine its thread may be found starved.
             assert shown["state"] in ("running", "stalled"), shown
             exits.append(shown["exits"])
-        assert exits[1] > exits[0] + 100, exits
 
 
-def test_spinning_where_interrupts_wait():
+def test_spinning_where_interrupts_wait(m):
     """control: without leaving the guest for them, the host gets no interrupt while its guests spin, and no processor back"""
-    with Machine(hv_variant="noleave", name="guests-noleave", **MACHINE) as m:
-        m.wait_ready()
-        m.run("modprobe tessera_host")
-        line = "for n in 0 1 2; do tessera guest run --name {0}$n --memory 4M --raw /guests/{0}.bin; done; sleep 1"
-        began = time.monotonic()
-        m.run(line.format("hello"))
+    start_all = "for n in 0 1 2; do tessera guest run --name kept$n --memory 4M --raw /guests/spin.bin; done; sleep 1"
+    # Where it leaves them, the same line ends. Not tried with other guests in that build: an interrupt that waits holds up any guest.
+    m.run("modprobe tessera_host")
+    began = time.monotonic()
+    m.run(start_all)
+    took = time.monotonic() - began
+    m.run("for n in 0 1 2; do tessera guest stop kept$n; tessera guest destroy kept$n; done")
+    with Machine(hv_variant="noleave", name="guests-noleave", **MACHINE) as other:
+        other.wait_ready()
+        other.run("modprobe tessera_host")
         try:
-            m.run(line.format("spin"), 30 + 10 * (time.monotonic() - began))
+            other.run(start_all, 30 + 10 * took)
         except MachineError as error:
             assert "nothing of the kind came" in str(error), error
         else:
