@@ -71,7 +71,7 @@ class Guest:
     def kill_daemon(self):
         """Kills the disk's back-end, and starts another as soon as the host lets it."""
         self.m.run(f"kill -9 {self.show()['devices'][0]['backend']}")
-        self.m.run(f"timeout 60 sh -c 'until tessera disk attach {self.name} {LABEL} {self.disk} --log /run/tesserad.{self.name}.log "
+        self.m.run(f"timeout 200 sh -c 'until tessera disk attach {self.name} {LABEL} {self.disk} --log /run/tesserad.{self.name}.log "
                    "2>/run/attach; do usleep 20000; done' || { cat /run/attach; false; }")
 
     def detach(self):
@@ -88,12 +88,12 @@ class Guest:
     def console(self):
         return self.m.run(f"tessera console {self.name}").replace("\r", "")
 
-    def sh(self, command, limit=120):
+    def sh(self, command, limit=240):
         """One line of shell inside the guest: (status, output)."""
         assert "\n" not in command
         return self.m.sh(f"gsh run {self.name} {limit} {shlex.quote(command)}", limit=limit + 30)
 
-    def run(self, command, limit=120):
+    def run(self, command, limit=240):
         status, text = self.sh(command, limit)
         if status:
             self.m.fail(f"guest {self.name}'s command `{command}` failed with status {status}: {text.strip()}")

@@ -27,7 +27,7 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 BOOT_LIMIT = 240
 # All CPUs in one thread of QEMU's: with one each, QEMU 7.2 sometimes breaks a CPU's SVM state (mk/README.md).
 ONE_THREAD, THREADS = "tcg,thread=single", "tcg,thread=multi"
-COMMAND_LIMIT = 120
+COMMAND_LIMIT = 240
 # Before the devices, which are put behind the unit as they are made.
 IOMMUS = {None: [], "amd": ["-device", "amd-iommu"], "intel": ["-device", "intel-iommu,intremap=off,aw-bits=48"],
           "intel39": ["-device", "intel-iommu,intremap=off,aw-bits=39"]}

@@ -49,7 +49,7 @@ class Pages:
     def revoke(self):
         """Has the guest take all back."""
         self.guest.detach()
-        self.m.run("timeout 60 sh -c 'while tessera token list --json | grep -q slot; do :; done'")
+        self.m.run("timeout 200 sh -c 'while tessera token list --json | grep -q slot; do :; done'")
 
 
 def throttle(m, disk, bytes_per_second):
@@ -78,7 +78,7 @@ def over_revoke(m, disks, pages):
     hosts = [m.peek(pages.window[n], PAGE) for n in range(many)]
     for disk in disks:
         throttle(m, disk, 0)
-    m.run(f"timeout 60 sh -c 'until echo diskbusy >{attack.CMD} && grep -q value=0x0 {attack.CMD}; do usleep 10000; done'")
+    m.run(f"timeout 200 sh -c 'until echo diskbusy >{attack.CMD} && grep -q value=0x0 {attack.CMD}; do usleep 10000; done'")
     return {disk.kind: (landed(m, pages, 2 * n), taken(disk, pages, 2 * n + 1, hosts)) for n, disk in enumerate(disks)}
 
 

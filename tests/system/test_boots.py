@@ -41,7 +41,7 @@ def boot(unit, smp, gib, bridges):
 def run_guest(m, stock):
     """To its end, with as many virtual CPUs as the machine has. Without a unit, where most other files run stock guests, it is a tiny one."""
     if not stock:
-        m.run("tessera guest run --name tiny --memory 4M --raw /guests/hello.bin && timeout 60 tessera console tiny --follow >/run/said && test -s /run/said")
+        m.run("tessera guest run --name tiny --memory 4M --raw /guests/hello.bin && timeout 200 tessera console tiny --follow >/run/said && test -s /run/said")
         return
     with Guest(m, run="nothing", vcpus=int(m.run("nproc"))) as guest:
         assert guest.wait_end() == "stopped: power-off"

@@ -64,7 +64,7 @@ def test_nmis(m):
     assert seen() == host and after["nmis_forwarded"] == before["nmis_forwarded"]
     for n in range(1, 6):
         m.qmp.command("inject-nmi")
-        end = time.monotonic() + 60
+        end = time.monotonic() + 200
         while attack.info(m)["nmis_forwarded"] < before["nmis_forwarded"] + n and time.monotonic() < end:
             pass
     assert attack.info(m)["nmis_forwarded"] == before["nmis_forwarded"] + 5
@@ -118,7 +118,7 @@ def test_time_set_back(m):
         order(m, "wrmsr", MSR_TSC, before // 2, 1, cpu=cpu)
         # The control: it does set back what it may, by more than passes until the next order.
         assert order(m, "rdmsr", MSR_TSC, cpu=cpu).value < before
-    text = m.run("timeout 120 tessera console clock --follow", limit=150)
+    text = m.run("timeout 120 tessera console clock --follow")
     m.run("tessera guest destroy clock")
     assert "clock: never went back" in text, text
 

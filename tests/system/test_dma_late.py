@@ -55,7 +55,7 @@ def late(name, **options):
                 seen = once(m, guest)
                 if seen:
                     return seen
-                m.run(f"timeout 60 sh -c 'until tessera disk attach g data {guest.disk} 2>/run/attach; do usleep 20000; done' || cat /run/attach")
+                m.run(f"timeout 200 sh -c 'until tessera disk attach g data {guest.disk} 2>/run/attach; do usleep 20000; done' || cat /run/attach")
                 guest.run("D=/sys/bus/tessera/devices/tessera0; until grep -q attached $D/state; do usleep 100000; done")
     raise AssertionError(f"in {TRIES} tries the device was always done before the token was unmapped")
 

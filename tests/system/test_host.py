@@ -9,7 +9,7 @@ MACHINE = dict(smp=2, mem=2048)
 TINY = "--memory 4M --raw /guests/"
 
 
-def case(m, name, limit=120):
+def case(m, name, limit=240):
     m.run("modprobe tessera_host")
     status, text = m.sh(f"host_api {name}", limit)
     assert status == 0 and text.strip() == "ok", text

@@ -167,8 +167,8 @@ def test_starved_thread(m):
     # Something of higher priority on the only processor where the thread may run.
     m.run(f"taskset -p 2 {thread} && echo -1 >/proc/sys/kernel/sched_rt_runtime_us && (taskset 2 chrt -f 50 sh -c 'while :; do :; done' >/dev/null 2>&1 & echo $! "
           ">/run/hog)")
-    m.run("timeout 60 sh -c 'until dmesg | grep -q \"guest starved: its virtual CPU 0 has not run\"; do usleep 100000; done'")
+    m.run("timeout 200 sh -c 'until dmesg | grep -q \"guest starved: its virtual CPU 0 has not run\"; do usleep 100000; done'")
     assert guests(m)["starved"]["state"] == "stalled"
-    m.run("kill -9 $(cat /run/hog); timeout 60 sh -c 'until dmesg | grep -q \"guest starved: its virtual CPU 0 runs again\"; do usleep 100000; done'")
+    m.run("kill -9 $(cat /run/hog); timeout 200 sh -c 'until dmesg | grep -q \"guest starved: its virtual CPU 0 runs again\"; do usleep 100000; done'")
     assert guests(m)["starved"]["state"] == "running"
     m.run("tessera guest destroy starved; echo 950000 >/proc/sys/kernel/sched_rt_runtime_us; echo 20 >/sys/module/tessera_host/parameters/stall_seconds")

@@ -104,7 +104,7 @@ def test_run_on_two_processors(m):
         done = order(m, "twice", int(number), 500, cpu=1)
         told = counts(done)
         assert done.value == 0 and told["ran"] + told["busy"] == 500 and told["busy"], told
-        m.run("tessera guest destroy twice", limit=60)
+        m.run("tessera guest destroy twice")
     assert attack.info(m)["census.guests"] == before - 1024
 
 

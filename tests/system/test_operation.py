@@ -38,7 +38,7 @@ def test_guest_from_a_file(m):
         m.run("tessera disk detach conf data")
         # What a unit of systemd runs: in one word, found in a directory, in the foreground.
         m.run("tessera disk attach --foreground --config /etc/tessera conf/data >/run/unit.log 2>&1 & "
-              "timeout 30 sh -c 'until tessera guest show conf --json | grep -q \"direct\\|copy\"; do usleep 50000; done'")
+              "timeout 200 sh -c 'until tessera guest show conf --json | grep -q \"direct\\|copy\"; do usleep 50000; done'")
         m.run("tessera disk detach conf data")
         status, text = m.sh("tessera disk attach --config /etc/tessera conf nothing 2>&1")
         assert status == 1 and 'describes no disk nothing of a guest conf with an "image"' in text, text
@@ -88,7 +88,7 @@ def test_units_of_systemd(m):
     start = "tessera guest start --no-disks --foreground --config /tmp/unit.json"
     for image, status, end in (("hello", 0, "power-off"), ("triple", 1, "triple fault"), ("reset", 1, "reset")):
         describe(m, "/tmp/unit.json", json.dumps(FILE | {"raw": f"/guests/{image}.bin"}))
-        got, text = m.sh(f"timeout 60 {start} 2>&1")
+        got, text = m.sh(f"timeout 200 {start} 2>&1")
         assert got == status and f"guest conf has stopped: {end}" in text and ("hello from a guest" in text) == (image == "hello"), text
         assert json.loads(m.run("tessera guest list --json")) == []
     # systemd is told when the guest is there, not before.
@@ -96,12 +96,12 @@ def test_units_of_systemd(m):
     assert re.search(r'^READY=1\n.*"state":"running"', text, re.M | re.S), text
     assert json.loads(m.run("tessera guest list --json")) == []
     m.run("tessera disk attach --foreground --config /etc/tessera conf/data >/run/unit.log 2>&1 & echo $! >/run/disk.pid; "
-          "timeout 30 sh -c 'until grep -q waiting /run/unit.log; do usleep 50000; done'")
+          "timeout 200 sh -c 'until grep -q waiting /run/unit.log; do usleep 50000; done'")
     m.run(f"{start.replace('/tmp/unit', '/etc/tessera/conf')} >/run/guest.log 2>&1 & echo $! >/run/guest.pid; "
-          "timeout 30 sh -c 'until tessera guest show conf --json 2>/dev/null | grep -q \"direct\\|copy\"; do usleep 50000; done'")
+          "timeout 200 sh -c 'until tessera guest show conf --json 2>/dev/null | grep -q \"direct\\|copy\"; do usleep 50000; done'")
     status, text = m.sh(f"{start.replace('/tmp/unit', '/etc/tessera/conf')} 2>&1")
     assert status == 1 and "a guest of this name lives already" in text, text
-    m.run("kill $(cat /run/guest.pid) && timeout 30 sh -c 'while [ -e /proc/$(cat /run/guest.pid) -o -e /proc/$(cat /run/disk.pid) ]; do usleep 50000; done'")
+    m.run("kill $(cat /run/guest.pid) && timeout 200 sh -c 'while [ -e /proc/$(cat /run/guest.pid) -o -e /proc/$(cat /run/disk.pid) ]; do usleep 50000; done'")
     assert json.loads(m.run("tessera guest list --json")) == []
     assert m.run("grep -c waiting /run/unit.log").strip() == "1"
 

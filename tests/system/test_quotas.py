@@ -46,7 +46,7 @@ def check_limits_told(m, guest):
 def check_window_waits(m, guests):
     """The second disk of the first guest has to wait for a window; as soon as somebody leaves, it goes on by itself."""
     m.run("tessera image create /tmp/extra.img --size 8M; tessera disk attach q0 extra /tmp/extra.img --log /run/extra.log")
-    m.run("timeout 120 sh -c 'until grep -q limit /run/extra.log; do usleep 100000; done'", limit=150)
+    m.run("timeout 120 sh -c 'until grep -q limit /run/extra.log; do usleep 100000; done'")
     state = "/sys/bus/tessera/devices/tessera1/state"
     assert guests[0].run(f"cat {state}").strip() == "connecting"
     guests[-1].detach()

@@ -97,7 +97,7 @@ def test_smp_ends(m):
     g = guest(m)
     g.run("for n in 1 2 3 4; do sh -c 'while :; do :; done' & done")
     census = json.loads(m.run("tessera info --json"))["census"]
-    m.run(f"tessera guest destroy {g.name}", limit=120)
+    m.run(f"tessera guest destroy {g.name}")
     m.smp_guest = None
     assert json.loads(m.run("tessera info --json"))["census"]["guests"] < census["guests"]
     with Guest(m, name="off", vcpus=VCPUS) as other:

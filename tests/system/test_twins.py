@@ -17,7 +17,7 @@ def twin(m, name, disk):
     return Guest(m, name=name, disk=disk, size="16M", instance="7717")
 
 
-def state(guest, wanted, limit=120):
+def state(guest, wanted, limit=240):
     guest.run(f"until [ \"$(cat /sys/bus/tessera/devices/tessera0/state)\" = {wanted} ]; do usleep 100000; done", limit)
 
 
