@@ -15,6 +15,7 @@ from torture import segment
 
 EXTRA = "/lib/modules/$(uname -r)/extra"
 DRIVER = "/sys/bus/tessera/drivers/tessera_blk"
+SIZE = 16  # MiB of a guest's disk
 SMALL = 1024  # MiB: looking for leaks goes through all memory
 NONE = ("list", "doorbell", "map", "mmap")  # calls that need no memory, or only what the kernel has at hand
 
@@ -89,7 +90,7 @@ def host_places(run):
 def ready(m, suite="aegis-128l", **options):
     """A guest with that kernel, whose disk is formatted and has no driver. Another disk keeps its own, and waits for a back-end: Linux 6.1 does not look
     whether the table of interrupts had memory for one more (irq_insert_desc), and stops; with one of that disk's in it the table needs none."""
-    guest = kcheck.guest(m, disk="/tmp/data.img", size="16M", **options)
+    guest = kcheck.guest(m, disk="/tmp/data.img", size=f"{SIZE}M", **options)
     guest.options += ["--suite", suite, "--disk", "still"]
     guest.start()
     kcheck.begin(guest)
@@ -102,6 +103,7 @@ def guest_calls(run):
     with kcheck.stock(run) as m:
         m.wait_ready(kcheck.LIMIT)
         guest = ready(m)
+        calls(guest, run, "guest")
         guest.detach()
         calls(guest, run, f"write {DRIVER}/bind tessera0 {DRIVER}/unbind tessera0")
         guest.run("rmmod tessera_blk; rmmod tessera")
@@ -115,6 +117,22 @@ def guest_calls(run):
         kcheck.clean(guest)
 
 
+def grows(m, guest, run, sites):
+    """Those in a disk's growing. It fails at one session, which has what the disk had before, and is done at the next."""
+    size = SIZE
+    for site in sites:
+        for times in (1, MANY):
+            size += 8
+            m.run(f"tessera disk resize {guest.name} data --size {size}M")
+            if not fail_at(guest, site, times, "cycle disk"):
+                raise Amiss(f"{site.name}: nothing to fail was found")
+            guest.run(f"echo tessera0 >{DRIVER}/bind; until [ $(cat /sys/block/tsr0/size) = {size << 11} ]; do usleep 20000; done; "
+                      f"cmp -n 262144 /tmp/known /dev/tsr0 && echo tessera0 >{DRIVER}/unbind", kcheck.LIMIT)
+        run.count("places failed", 1)
+        run.say(site.name)
+    return sites
+
+
 def guest_places(run):
     with kcheck.stock(run) as m:
         m.wait_ready(kcheck.LIMIT)
@@ -122,6 +140,7 @@ def guest_places(run):
         sites = kcheck.sites(run, "guest", "tessera_blk") + kcheck.sites(run, "guest", "tessera")
         found = list(places(guest, run, sites, "cycle disk"))
         found += places(guest, run, [site for site in sites if site not in found], "cycle cpu")
+        found += grows(m, guest, run, [site for site in sites if "blk_grow" in site.name])
         kcheck.clean(guest)
         guest.destroy()
         m.run("rm /tmp/data.img")

@@ -6,6 +6,7 @@
  *
  *	host_nth insmod FILE.ko
  *	host_nth write FILE TEXT UNDO-FILE UNDO-TEXT
+ *	host_nth guest			what a guest's own device tells
  *	host_nth host			each call of /dev/tessera and of a backend's descriptor; no guest lives when it starts
  */
 #include <errno.h>
@@ -20,6 +21,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <tessera/guest.h>
 #include <tessera/host.h>
 
 #include "check.h"
@@ -161,6 +163,30 @@ static void close_word(void)
 }
 
 static const struct op write_op = { "write", open_word, write_word, unwrite_word, close_word };
+
+/* ------------------------------------------------------------------ the guest's module */
+
+static int guest_dev;
+
+static void open_guest(void)
+{
+	guest_dev = open(TSR_GUEST_DEVICE, O_RDWR | O_CLOEXEC);
+	CHECK(guest_dev >= 0);
+}
+
+static int do_guest_info(void)
+{
+	static struct tsr_info info;
+
+	return ioctl(guest_dev, TSR_IOC_GUEST_INFO, &info);
+}
+
+static void close_guest(void)
+{
+	close(guest_dev);
+}
+
+static const struct op guest_info = { "guest info", open_guest, do_guest_info, NULL, close_guest };
 
 /* ------------------------------------------------------------------ the host's module */
 
@@ -384,10 +410,12 @@ int main(int argc, char **argv)
 		try_all(&insmod);
 	} else if (argc == 6 && !strcmp(argv[1], "write")) {
 		try_all(&write_op);
+	} else if (argc == 2 && !strcmp(argv[1], "guest")) {
+		try_all(&guest_info);
 	} else if (argc == 2 && !strcmp(argv[1], "host")) {
 		host();
 	} else {
-		fprintf(stderr, "usage: host_nth insmod FILE.ko | write FILE TEXT UNDO-FILE UNDO-TEXT | host\n");
+		fprintf(stderr, "usage: host_nth insmod FILE.ko | write FILE TEXT UNDO-FILE UNDO-TEXT | guest | host\n");
 		return 2;
 	}
 	return 0;
