@@ -64,7 +64,8 @@ class Cluster:
         done = subprocess.run([command[0], "-c", f"{self.dir}/ceph.conf", *command[1:]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               timeout=120, check=False)
         if done.returncode:
-            raise RuntimeError(f"{' '.join(command)} failed with status {done.returncode}: {done.stdout}")
+            # Ceph's programs end with a number of errno, and say the rest in a log that goes with the cluster.
+            raise RuntimeError(f"{' '.join(command)} failed with status {done.returncode} ({os.strerror(done.returncode)}): {done.stdout}")
         return done.stdout
 
     def start(self, mib):
