@@ -5,7 +5,7 @@
 	tests/torture.py [--list] [--minutes N] [--again] [NAME...]
 
 Each segment is one attack, tried many times in pieces. After every piece what was done is written to build/torture.json, so a run may
-be ended at any time (Ctrl-C, --minutes) and started again; --again forgets what was done. A segment that failed is tried again by the
+be ended at any time (Ctrl-C, SIGTERM, --minutes) and started again; --again forgets what was done. A segment that failed is tried again by the
 next run. The closing table has a line for each attack: how many tries, what came of them, and what its negative control showed.
 `make torture [T="NAME..."]` builds what is needed first. The bounded form of each attack is a test of `make test`.
 
@@ -35,6 +35,7 @@ import glob
 import importlib.util
 import json
 import os
+import signal
 import sys
 import textwrap
 import time
@@ -196,6 +197,8 @@ def main():
             print(f"{seg.name:24} {state[seg.name]['done']:>6} of {seg.tries:<6} {seg.title} {' '.join(f'[{i}]' for i in seg.ids)}")
         return 0
     end = time.monotonic() + args.minutes * 60
+    # Either way of being ended stops the emulated machine, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         for name in args.names or SEGMENTS:
             attack(SEGMENTS[name], state[name], args.variant, lambda: save_state(args.state, state), end)
