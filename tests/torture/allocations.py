@@ -64,6 +64,12 @@ def host_calls(run):
         calls(m, run, f"insmod {EXTRA}/tessera_host.ko")
         attack.load(m)
         before = census(m)
+        # The module takes over a guest that the one before has left: not at all, or as it was.
+        m.run("tessera guest run --name left --memory 4M --vcpus 2 --raw /guests/spin.bin && tessera guest pause left && rmmod host_attack tessera_host")
+        calls(m, run, f"insmod {EXTRA}/tessera_host.ko")
+        attack.load(m)
+        m.run("tessera guest resume left && tessera guest show left | grep -q running && tessera guest destroy left", kcheck.LIMIT)
+        assert settled(m, before) == before
         calls(m, run, "host")
         assert settled(m, before) == before
         kcheck.clean(m)
