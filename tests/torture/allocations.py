@@ -126,6 +126,8 @@ def guest_calls(run):
 def grows(m, guest, run, sites):
     """Those in a disk's growing. It fails at one session, which has what the disk had before, and is done at the next."""
     size = SIZE
+    if not sites:
+        raise Amiss("no place that allocates was found in blk_grow")
     for site in sites:
         for times in (1, MANY):
             size += 8
